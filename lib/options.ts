@@ -1,0 +1,98 @@
+import type { FastifyRequest } from 'fastify'
+import type { HttpBuckets, HttpLabelNames } from './record/http-metrics.ts'
+import type { SeriesLimits } from './series/cardinality.ts'
+import type { Registry } from './series/registry.ts'
+
+/** A user name and its password (RFC 7617). */
+export interface BasicCredentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** Who may scrape. `bearer`, `basic` and `custom`: one that holds is enough. `allow` must hold besides, or alone. */
+export interface AuthOptions {
+  /** Bearer tokens (RFC 6750); several while one is rotated. */
+  readonly bearer?: string | readonly string[]
+  readonly basic?: BasicCredentials | readonly BasicCredentials[]
+  /** Addresses or CIDR ranges (`10.0.0.0/8`, `::1`) that may ask at all; others get 403. */
+  readonly allow?: string | readonly string[]
+  /** The application's own decision. What it throws is a refusal. */
+  readonly custom?: (request: FastifyRequest) => boolean | Promise<boolean>
+}
+
+/** How many scrapes one client may make. */
+export interface RateLimitOptions {
+  /** @default 60 */
+  readonly max?: number
+  /** ms. @default 60_000 */
+  readonly timeWindow?: number
+}
+
+/** A listener of the endpoint's own. */
+export interface ListenOptions {
+  /** 0 takes a free port. */
+  readonly port: number
+  /** @default '127.0.0.1' */
+  readonly host?: string
+}
+
+/** Options of the plugin. They win over the environment, the environment wins over the defaults. */
+export interface VitalsOptions {
+  /** `false`: no hook is added, the interface stays and records nothing. Environment: `METRICS_ENABLED`. @default true */
+  readonly enabled?: boolean
+  /** Whether metrics are served for Prometheus to scrape. @default true */
+  readonly endpoint?: boolean
+  /** Who may scrape; `false` serves everybody. Environment: `METRICS_AUTH_TOKEN`, one token or several with commas. No default: the plugin refuses to start undecided. */
+  readonly auth?: false | AuthOptions
+  /** Environment: `METRICS_PATH`. @default '/v1/metrics' */
+  readonly path?: string
+  /** Serves the endpoint from a listener of its own instead of the application's. */
+  readonly listen?: ListenOptions
+  /** @default { max: 60, timeWindow: 60_000 } */
+  readonly rateLimit?: false | RateLimitOptions
+  /** Labels of every series. Environment: `METRICS_LABEL_<NAME>` sets label `<name>`. @default {} */
+  readonly constantLabels?: Readonly<Record<string, string>>
+  /** Other names for the labels of the HTTP set. @default { method: 'method', endpoint: 'endpoint', status: 'status', reason: 'reason' } */
+  readonly labels?: Partial<HttpLabelNames>
+  /** Bounds of the HTTP histograms. */
+  readonly buckets?: Partial<HttpBuckets>
+  /** @default { seriesPerMetric: 2_000, series: 10_000 } */
+  readonly limits?: Partial<SeriesLimits>
+  /** Endpoint labels (route templates) that are not counted: exact, or by pattern. @default [] */
+  readonly ignore?: readonly (string | RegExp)[]
+  /** A store to share with other Fastify instances of the process; it brings its own limits and constant labels. @default a new one */
+  readonly registry?: Registry
+}
+
+/** What a route may ask for in `config.vitals`; `false` leaves it uncounted. */
+export type RouteConfig = false | {
+  /** The endpoint label. @default the route's template */
+  readonly endpoint?: string
+  readonly buckets?: Partial<HttpBuckets>
+  /** Labels that all HTTP series of the route carry besides. */
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+/** Options, environment and defaults as one. */
+export interface ResolvedOptions {
+  readonly enabled: boolean
+  readonly endpoint: boolean
+  readonly auth: false | ResolvedAuth
+  readonly path: string
+  readonly listen: Required<ListenOptions> | undefined
+  readonly rateLimit: false | Required<RateLimitOptions>
+  readonly constantLabels: Readonly<Record<string, string>>
+  readonly labels: HttpLabelNames
+  readonly buckets: HttpBuckets
+  readonly limits: SeriesLimits
+  readonly ignore: readonly (string | RegExp)[]
+  readonly registry: Registry | undefined
+}
+
+/** {@link AuthOptions} with lists where one may be given alone. */
+export interface ResolvedAuth {
+  readonly bearer: readonly string[]
+  readonly basic: readonly BasicCredentials[]
+  readonly allow: readonly string[]
+  readonly custom: AuthOptions['custom'] | undefined
+}

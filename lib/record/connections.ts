@@ -1,0 +1,76 @@
+import type { IncomingMessage } from 'node:http'
+import type { EventEmitter } from 'node:events'
+import { performance } from 'node:perf_hooks'
+import type { CounterSeries } from '../series/counter.ts'
+import type { GaugeSeries } from '../series/gauge.ts'
+import type { HistogramSeries } from '../series/histogram.ts'
+import type { Registry } from '../series/registry.ts'
+
+/** Bounds for how long connections stay open, in seconds: from a glance to a day. */
+const CONNECTION_BUCKETS: readonly number[] = Object.freeze([1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 21_600, 86_400])
+
+export type ConnectionType = 'sse' | 'websocket'
+
+interface ConnectionSeries {
+  readonly active: GaugeSeries
+  readonly total: CounterSeries
+  readonly duration: HistogramSeries
+  readonly sent: CounterSeries
+}
+
+/** The connections set, for what stays open: server-sent events and WebSockets. Its metrics appear with the first one. */
+export class Connections {
+  readonly #registry: Registry
+  readonly #types = new Map<ConnectionType, ConnectionSeries>()
+
+  constructor (registry: Registry) {
+    this.#registry = registry
+  }
+
+  /** A connection opened; call the result when it closes. */
+  open (type: ConnectionType): () => void {
+    const { active, total, duration } = this.#of(type)
+    const startMs = performance.now()
+    total.inc()
+    active.inc()
+    return () => {
+      active.dec()
+      duration.observe((performance.now() - startMs) / 1_000)
+    }
+  }
+
+  sent (type: ConnectionType): void {
+    this.#of(type).sent.inc()
+  }
+
+  #of (type: ConnectionType): ConnectionSeries {
+    let series = this.#types.get(type)
+    if (series === undefined) {
+      const labels = ['type']
+      series = {
+        active: this.#registry.gauge({ name: 'connections_active', help: 'Long-lived connections open now.', labels }).bind([type]),
+        total: this.#registry.counter({ name: 'connections_total', help: 'Long-lived connections opened.', labels }).bind([type]),
+        duration: this.#registry.histogram({ name: 'connections_duration_seconds', help: 'Time that long-lived connections stayed open.', labels, unit: 'seconds', buckets: CONNECTION_BUCKETS }).bind([type]),
+        sent: this.#registry.counter({ name: 'connections_messages_sent_total', help: 'Messages sent on long-lived connections.', labels }).bind([type])
+      }
+      this.#types.set(type, series)
+    }
+    return series
+  }
+}
+
+type WebSocket = EventEmitter & { send: (...args: unknown[]) => void }
+
+/** Watches the server of @fastify/websocket. */
+export function watchWebSockets (server: EventEmitter, connections: Connections, onUpgraded: (req: IncomingMessage) => void): void {
+  server.on('connection', (socket: WebSocket, req: IncomingMessage) => {
+    onUpgraded(req)
+    const close = connections.open('websocket')
+    const { send } = socket
+    socket.send = function countingSend (...args) {
+      connections.sent('websocket')
+      return send.apply(this, args)
+    }
+    socket.once('close', close)
+  })
+}

@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
+import type { FastifyRequest } from 'fastify'
+import type { MethodRows } from './endpoint-rows.ts'
+import type { FailureReason } from './http-metrics.ts'
+
+/** Where a response keeps its exchange. */
+export const kExchange = Symbol('vitals.exchange')
+
+/** Anything that can carry an exchange: responses, and requests that are upgraded. */
+export interface ExchangeHolder {
+  [kExchange]?: Exchange
+}
+
+type Write = (this: ServerResponse, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean
+type End = (this: ServerResponse, chunk?: unknown, encoding?: unknown, callback?: unknown) => ServerResponse
+
+/** What exchanges need of the recorder they belong to. */
+export interface ExchangeOwner {
+  /** The request reached Fastify: which rows it belongs to as things stand. */
+  rowsOf (request: FastifyRequest, method: string): MethodRows | null
+  /** No hook saw the request. */
+  unroutedRows (exchange: Exchange, status: number): MethodRows
+  /** First bytes of a body were written. */
+  bodyBegins (exchange: Exchange): void
+  /** The exchange was recorded. */
+  settled (exchange: Exchange): void
+}
+
+/** One request and its answer, from the first sign of it to the one moment at which it is counted. */
+export class Exchange {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** ms, on the clock of `performance.now()`. */
+  readonly startMs = performance.now()
+  /** Set once the request reached Fastify's hooks. */
+  request: FastifyRequest | undefined = undefined
+  /** An exchange on the same connection that began earlier and is still open: pipelining. */
+  previous: Exchange | undefined = undefined
+  isSettled = false
+  /** `end()` was called: what it writes by itself is counted already. */
+  isEnding = false
+  /** What the error hook or a parser made of it. */
+  fault: FailureReason | undefined = undefined
+  /** The status that went out past the response object, where one did. */
+  rawStatus = 0
+  hasTimedOut = false
+  /** The server itself broke the answer off (HTTP/2, where the socket does not tell). */
+  wasDestroyedHere = false
+  requestBytes = 0
+  responseBytes = 0
+  readonly write: Write
+  readonly end: End
+  readonly #owner: ExchangeOwner
+  /** Holds the in-progress gauge that was raised; `undefined` before, `null` where the route is not counted. */
+  #rows: MethodRows | null | undefined = undefined
+
+  constructor (owner: ExchangeOwner, req: IncomingMessage, res: ServerResponse) {
+    this.#owner = owner
+    this.req = req
+    this.res = res
+    this.write = res.write as Write
+    this.end = res.end as End
+  }
+
+  /** The request reached Fastify. */
+  arrive (request: FastifyRequest): void {
+    if (this.isSettled || this.request !== undefined) return
+    this.request = request
+    const rows = this.#owner.rowsOf(request, this.req.method!)
+    this.#rows = rows
+    if (rows !== null) rows.inProgress.inc()
+  }
+
+  bodyBegins (): void {
+    this.#owner.bodyBegins(this)
+  }
+
+  /** Counts the exchange, once: whatever comes later is not listened to. */
+  settle (status: number, reason: FailureReason | undefined, isTruncatedUpload: boolean): void {
+    if (this.isSettled) return
+    this.isSettled = true
+    const held = this.#rows
+    if (held != null) held.inProgress.dec()
+    const rows = this.#finalRows(status)
+    if (rows !== null) {
+      const { method } = this.req
+      const isBodyless = method === 'HEAD' || status === 204 || status === 304
+      rows.record(status, (performance.now() - this.startMs) / 1_000, isTruncatedUpload ? this.requestBytes : this.#requestSize(), isBodyless ? 0 : this.responseBytes)
+      if (reason !== undefined) rows.fail(reason)
+    }
+    this.#owner.settled(this)
+    this.previous = undefined
+  }
+
+  /** Asked again at the end: `callNotFound()` sends a request to another route than it arrived at. */
+  #finalRows (status: number): MethodRows | null {
+    return this.request === undefined ? this.#owner.unroutedRows(this, status) : this.#owner.rowsOf(this.request, this.req.method!)
+  }
+
+  #requestSize (): number {
+    const declared = this.req.headers['content-length']
+    return declared === undefined ? this.requestBytes : Number(declared) || 0
+  }
+}

@@ -1,0 +1,103 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { countRequestBody, countResponseBody } from './body-bytes.ts'
+import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
+import { Exchange, kExchange } from './exchange.ts'
+import { settleComplete, settleCut } from './outcome.ts'
+
+/*
+ * HTTP/1 as Node announces it: one message when the head of a request was read, one when its answer was handed to the
+ * system, and the end of the connection for all that is still open then. No listener is added to a request or response;
+ * requests that Node answers by itself (no Host, unknown Expect) are announced too.
+ */
+
+/** Where a server keeps who watches it. */
+const kOwner = Symbol('vitals.owner')
+
+/** Where a connection keeps the exchange that began last; `null` when none is open. */
+const kLast = Symbol('vitals.last')
+
+type Watched = EventEmitter & { [kOwner]?: ExchangeOwner }
+type Connection = Socket & { [kLast]?: Exchange | null }
+
+interface ChannelMessage {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse & ExchangeHolder
+  readonly socket: Connection
+  readonly server: Server & Watched
+}
+
+let watchedServers = 0
+
+/** Begins to watch a server. */
+export function watchHttp1 (server: Watched, owner: ExchangeOwner): void {
+  if (watchedServers++ === 0) {
+    subscribe('http.server.request.start', onStart)
+    subscribe('http.server.response.finish', onFinish)
+  }
+  server[kOwner] = owner
+}
+
+/** Ends it. */
+export function unwatchHttp1 (server: Watched): void {
+  delete server[kOwner]
+  if (--watchedServers === 0) {
+    unsubscribe('http.server.request.start', onStart)
+    unsubscribe('http.server.response.finish', onFinish)
+  }
+}
+
+/** Whether a server is watched already. */
+export function isWatched (server: Watched): boolean {
+  return server[kOwner] !== undefined
+}
+
+/** The exchange on a connection whose request is still being read. */
+export function exchangeBeingRead (socket: Connection): Exchange | undefined {
+  const last = socket[kLast]
+  return last != null && !last.isSettled && !last.req.complete ? last : undefined
+}
+
+function onStart (message: unknown): void {
+  const { request, response, socket, server } = message as ChannelMessage
+  const owner = server[kOwner]
+  if (owner === undefined || response[kExchange] !== undefined) return
+  const exchange = new Exchange(owner, request, response)
+  response[kExchange] = exchange
+  countResponseBody(response)
+  countRequestBody(request, exchange)
+  const last = socket[kLast]
+  if (last === undefined) {
+    socket.on('close', onConnectionClose)
+    socket.on('timeout', onConnectionTimeout)
+  } else if (last !== null && !last.isSettled) {
+    exchange.previous = last
+  }
+  socket[kLast] = exchange
+}
+
+function onFinish (message: unknown): void {
+  const { response, socket } = message as ChannelMessage
+  const exchange = response[kExchange]
+  if (exchange === undefined) return
+  // An answer that was blocked when its client left is reported as finished.
+  if (socket.destroyed) settleCut(exchange, socket)
+  else settleComplete(exchange)
+  // An idle connection must not keep the last request alive.
+  if (socket[kLast] === exchange) socket[kLast] = null
+}
+
+function onConnectionClose (this: Connection): void {
+  for (let exchange = this[kLast] ?? undefined; exchange !== undefined;) {
+    const { previous } = exchange
+    settleCut(exchange, this)
+    exchange = previous
+  }
+  this[kLast] = null
+}
+
+function onConnectionTimeout (this: Connection): void {
+  for (let exchange = this[kLast] ?? undefined; exchange !== undefined; exchange = exchange.previous) exchange.hasTimedOut = true
+}

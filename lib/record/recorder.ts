@@ -1,0 +1,107 @@
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { ResolvedOptions } from '../options.ts'
+import type { Registry } from '../series/registry.ts'
+import { countRequestBody, countResponseBody } from './body-bytes.ts'
+import { Connections, watchWebSockets } from './connections.ts'
+import type { MethodRows } from './endpoint-rows.ts'
+import { OTHER_METHOD } from './endpoint-rows.ts'
+import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
+import { Exchange, kExchange } from './exchange.ts'
+import type { FailureReason } from './http-metrics.ts'
+import { HttpMetrics } from './http-metrics.ts'
+import { settleComplete, settleCut } from './outcome.ts'
+import { Routes } from './routes.ts'
+
+type Response = ServerResponse & ExchangeHolder
+
+/** Counts the requests of one Fastify application: takes exchanges from where they are seen and names their rows. */
+export class Recorder implements ExchangeOwner {
+  readonly routes: Routes
+  readonly #connections: Connections
+  readonly #webSocketServers = new WeakSet<EventEmitter>()
+  readonly #streams = new WeakMap<Exchange, () => void>()
+
+  constructor (registry: Registry, { labels, buckets, ignore }: Pick<ResolvedOptions, 'labels' | 'buckets' | 'ignore'>, warn: (message: string) => void) {
+    this.routes = new Routes(new HttpMetrics(registry, labels, buckets), ignore, warn)
+    this.#connections = new Connections(registry)
+  }
+
+  /** A request reached Fastify's first hook. */
+  arrive (request: FastifyRequest, reply: FastifyReply): void {
+    const res = reply.raw as Response
+    const exchange = res[kExchange] ?? this.#adopt(request, res)
+    exchange.arrive(request)
+  }
+
+  /** A handler, hook or parser failed. */
+  failed (reply: FastifyReply, error: { readonly code?: unknown }): void {
+    const exchange = (reply.raw as Response)[kExchange]
+    if (exchange !== undefined) exchange.fault = faultOf(error.code)
+  }
+
+  /** Bytes came that were no request. */
+  malformed (status: number, reason: FailureReason): void {
+    const rows = this.routes.malformed.of(OTHER_METHOD)
+    rows.record(status, 0, 0, 0)
+    rows.fail(reason)
+  }
+
+  rowsOf (request: FastifyRequest, method: string): MethodRows | null {
+    const endpoint = this.routes.of(request)
+    return endpoint === null ? null : endpoint.of(method)
+  }
+
+  /** Node itself refuses a request without Host and an Expect it does not know; all else is a URL that no route took. */
+  unroutedRows ({ req }: Exchange, status: number): MethodRows {
+    const isRefusedByNode = (status === 400 && req.headers.host === undefined && req.httpVersionMajor === 1) || status === 417
+    return (isRefusedByNode ? this.routes.malformed : this.routes.unmatched).of(req.method!)
+  }
+
+  bodyBegins (exchange: Exchange): void {
+    if (isEventStream(exchange)) this.#streams.set(exchange, this.#connections.open('sse'))
+  }
+
+  settled (exchange: Exchange): void {
+    this.#streams.get(exchange)?.()
+  }
+
+  /**
+   * A request that no server announced: `inject()`, an upgrade, a server that is not Fastify's own. Its response's own
+   * events have to do.
+   */
+  #adopt (request: FastifyRequest, res: Response): Exchange {
+    const req = request.raw as IncomingMessage & ExchangeHolder
+    const exchange = new Exchange(this, req, res)
+    res[kExchange] = exchange
+    req[kExchange] = exchange
+    countResponseBody(res)
+    countRequestBody(req, exchange)
+    res.once('finish', () => settleComplete(exchange))
+    res.once('close', () => settleCut(exchange, req.socket))
+    if ((request as { ws?: unknown }).ws === true) this.#watchUpgrades(request)
+    return exchange
+  }
+
+  #watchUpgrades (request: FastifyRequest): void {
+    const server = (request.server as { websocketServer?: EventEmitter }).websocketServer
+    if (server === undefined || this.#webSocketServers.has(server)) return
+    this.#webSocketServers.add(server)
+    watchWebSockets(server, this.#connections, req => (req as IncomingMessage & ExchangeHolder)[kExchange]?.settle(101, undefined, false))
+  }
+}
+
+/** The reason that an error stands for, should the status bear it out. */
+function faultOf (code: unknown): FailureReason {
+  if (code === 'FST_ERR_HANDLER_TIMEOUT') return 'timeout'
+  return typeof code === 'string' && code.startsWith('FST_ERR_CTP_') ? 'parse_error' : 'handler_error'
+}
+
+function isEventStream ({ res }: Exchange): boolean {
+  const type = res.getHeader('content-type')
+  if (type !== undefined) return String(type).startsWith('text/event-stream')
+  // Headers given to writeHead() at once are not kept one by one.
+  const head = (res as { _header?: unknown })._header
+  return typeof head === 'string' && /^content-type:\s*text\/event-stream/im.test(head)
+}

@@ -1,0 +1,143 @@
+import { Check } from './checks.ts'
+import { shown, VitalsError } from './errors.ts'
+import type { ResolvedAuth, ResolvedOptions, VitalsOptions } from './options.ts'
+import { SIZE_BUCKETS } from './record/http-metrics.ts'
+import { DEFAULT_LIMITS } from './series/cardinality.ts'
+import { DURATION_BUCKETS } from './series/histogram.ts'
+import { Registry } from './series/registry.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry'] as const
+const LABEL_VARIABLE = /^METRICS_LABEL_(.+)$/
+const MOST_SERIES = 10_000_000
+const LONGEST_WINDOW_MS = 86_400_000
+
+const root = new Check('FSV_ERR_INVALID_OPTION', 'The plugin\'s')
+const option = new Check('FSV_ERR_INVALID_OPTION', 'Option')
+const variable = new Check('FSV_ERR_INVALID_OPTION', 'Environment variable')
+
+/** Options over environment over defaults, each checked; throws a {@link VitalsError} that names the first wrong one. */
+export function resolveOptions (given: VitalsOptions, environment: Environment): ResolvedOptions {
+  // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
+  const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
+  const { enabled, endpoint, auth, path, listen, rateLimit, constantLabels, labels, buckets, limits, ignore = [], registry } = root.object('options', ours, OPTIONS)
+  const isEnabled = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED'], true) : option.boolean('enabled', enabled)
+  const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
+  return Object.freeze({
+    enabled: isEnabled,
+    endpoint: hasEndpoint,
+    auth: isEnabled && hasEndpoint ? resolveAuth(auth, environment) : false,
+    path: resolvePath(path, environment),
+    listen: listen === undefined ? undefined : resolveListen(listen),
+    rateLimit: rateLimit === false ? false : resolveRateLimit(rateLimit ?? {}),
+    constantLabels: resolveConstantLabels(constantLabels ?? {}, environment),
+    labels: resolveLabels(labels ?? {}),
+    buckets: resolveBuckets(buckets ?? {}),
+    limits: resolveLimits(limits ?? {}),
+    ignore: resolveIgnore(ignore),
+    registry: resolveRegistry(registry, limits, constantLabels)
+  })
+}
+
+function toBoolean (name: string, text: string | undefined, fallback: boolean): boolean {
+  if (text === undefined || text === '') return fallback
+  if (/^(?:true|1|yes|on)$/i.test(text)) return true
+  if (/^(?:false|0|no|off)$/i.test(text)) return false
+  return variable.fail(name, 'true or false', shown(text))
+}
+
+function list (value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value]
+}
+
+function resolveAuth (auth: unknown, environment: Environment): false | ResolvedAuth {
+  if (auth === false) return false
+  if (auth === undefined) {
+    const tokens = (environment['METRICS_AUTH_TOKEN'] ?? '').split(',').map(token => token.trim()).filter(token => token !== '')
+    if (tokens.length > 0) return { bearer: tokens, basic: [], allow: [], custom: undefined }
+    throw new VitalsError('FSV_ERR_AUTH_UNDECIDED',
+      'Nobody has decided who may read the metrics. Set option auth ({ bearer: token }, { basic }, { allow } or { custom }) or environment variable METRICS_AUTH_TOKEN; auth: false serves them to everybody')
+  }
+  const { bearer, basic, allow, custom } = option.object('auth', auth, ['bearer', 'basic', 'allow', 'custom'])
+  const resolved = {
+    bearer: bearer === undefined ? [] : list(bearer).map(token => option.secret('auth.bearer', token)),
+    basic: basic === undefined ? [] : list(basic).map(pair => {
+      const { username, password } = option.object('auth.basic', pair, ['username', 'password'])
+      const name = option.text('auth.basic.username', username)
+      if (name.includes(':')) option.fail('auth.basic.username', 'without a colon (RFC 7617)', shown(name))
+      return { username: name, password: option.secret('auth.basic.password', password) }
+    }),
+    allow: allow === undefined ? [] : list(allow).map(range => option.text('auth.allow', range)),
+    custom: custom as ResolvedAuth['custom']
+  }
+  if (custom !== undefined && typeof custom !== 'function') option.fail('auth.custom', 'a function', shown(custom))
+  if (resolved.bearer.length + resolved.basic.length + resolved.allow.length === 0 && custom === undefined) {
+    option.fail('auth', 'false, or an object with at least one bearer token, basic pair, allowed address or custom function', 'none of them')
+  }
+  return resolved
+}
+
+function resolvePath (path: unknown, environment: Environment): string {
+  const fromEnvironment = environment['METRICS_PATH']
+  const isOption = path !== undefined || fromEnvironment === undefined || fromEnvironment === ''
+  const value = isOption ? path ?? '/v1/metrics' : fromEnvironment
+  if (typeof value === 'string' && /^\/[^\s?#:*]*$/.test(value)) return value
+  return (isOption ? option : variable).fail(isOption ? 'path' : 'METRICS_PATH', 'a path that begins with / and has no parameter, query or white space', shown(value))
+}
+
+function resolveListen (listen: unknown): NonNullable<ResolvedOptions['listen']> {
+  const { port, host } = option.object('listen', listen, ['port', 'host'])
+  return { port: option.integer('listen.port', port, 0, 65_535), host: host === undefined ? '127.0.0.1' : option.text('listen.host', host) }
+}
+
+function resolveRateLimit (rateLimit: unknown): Exclude<ResolvedOptions['rateLimit'], false> {
+  const { max = 60, timeWindow = 60_000 } = option.object('rateLimit', rateLimit, ['max', 'timeWindow'])
+  return { max: option.integer('rateLimit.max', max, 1, 1_000_000), timeWindow: option.integer('rateLimit.timeWindow', timeWindow, 1, LONGEST_WINDOW_MS) }
+}
+
+function resolveConstantLabels (given: unknown, environment: Environment): Readonly<Record<string, string>> {
+  const labels: Record<string, string> = {}
+  for (const [name, value] of Object.entries(environment)) {
+    const label = LABEL_VARIABLE.exec(name)?.[1]
+    if (label !== undefined && value !== undefined && value !== '') labels[variable.labelName(name, label.toLowerCase())] = value
+  }
+  for (const [name, value] of Object.entries(option.strings('constantLabels', given))) labels[option.labelName('constantLabels', name)] = value
+  return Object.freeze(labels)
+}
+
+function resolveLabels (labels: unknown): ResolvedOptions['labels'] {
+  const resolved = { method: 'method', endpoint: 'endpoint', status: 'status', reason: 'reason' }
+  const given = option.object('labels', labels, ['method', 'endpoint', 'status', 'reason'])
+  for (const [name, value] of Object.entries(given)) resolved[name as keyof typeof resolved] = option.labelName(`labels.${name}`, value)
+  if (new Set(Object.values(resolved)).size < 4) option.fail('labels', 'four different names', Object.values(resolved).join(', '))
+  return resolved
+}
+
+function resolveBuckets (buckets: unknown): ResolvedOptions['buckets'] {
+  const { duration = DURATION_BUCKETS, size = SIZE_BUCKETS } = option.object('buckets', buckets, ['duration', 'size'])
+  return { duration: option.bounds('buckets.duration', duration), size: option.bounds('buckets.size', size) }
+}
+
+function resolveLimits (limits: unknown): ResolvedOptions['limits'] {
+  const { seriesPerMetric = DEFAULT_LIMITS.seriesPerMetric, series = DEFAULT_LIMITS.series } = option.object('limits', limits, ['seriesPerMetric', 'series'])
+  return {
+    seriesPerMetric: option.integer('limits.seriesPerMetric', seriesPerMetric, 1, MOST_SERIES),
+    series: option.integer('limits.series', series, 1, MOST_SERIES)
+  }
+}
+
+function resolveIgnore (ignore: unknown): ResolvedOptions['ignore'] {
+  if (!Array.isArray(ignore) || !ignore.every(entry => typeof entry === 'string' || entry instanceof RegExp)) {
+    return option.fail('ignore', 'an array of endpoint labels (strings) and patterns (RegExp)', shown(ignore))
+  }
+  return Object.freeze([...ignore])
+}
+
+function resolveRegistry (registry: unknown, limits: unknown, constantLabels: unknown): Registry | undefined {
+  if (registry === undefined) return undefined
+  if (!(registry instanceof Registry)) return option.fail('registry', 'a registry made by createRegistry() or taken from app.vitals.registry', shown(registry))
+  if (limits !== undefined) option.fail('limits', 'left out where registry is given: a registry brings its own', 'both')
+  if (constantLabels !== undefined) option.fail('constantLabels', 'left out where registry is given: a registry brings its own', 'both')
+  return registry
+}

@@ -1,0 +1,38 @@
+import { Bank } from './bank.ts'
+import type { Keeper, MetricDefinition } from './family.ts'
+import { Family } from './family.ts'
+import type { Labels } from './labels.ts'
+import { Series } from './series.ts'
+
+/** One label set of a counter. */
+export class CounterSeries extends Series {
+  declare readonly family: Family<CounterSeries>
+
+  /** Adds a step of zero or more; anything else is refused, counted and logged once. @default 1 */
+  inc (value: number = 1): void {
+    if (!(value >= 0 && value < Infinity)) return this.family.fault('value', `a step of zero or more, got: ${String(value)}`)
+    if (this.at < 0) return this.family.successor(this).inc(value)
+    this.bank.cells[this.at]! += value
+  }
+}
+
+class OverflowCounterSeries extends CounterSeries {
+  override inc (value?: number): void {
+    super.inc(value)
+    this.family.overflowed()
+  }
+}
+
+/** A value that only goes up: requests served, tasks created, bytes sent. */
+export class Counter<L extends string = never> extends Family<CounterSeries, L> {
+  constructor (definition: MetricDefinition<L>, keeper: Keeper) {
+    super('counter', definition, keeper, { Regular: CounterSeries, Overflow: OverflowCounterSeries }, new Bank([], false))
+  }
+
+  /** Adds to the series of a label set. The step defaults to 1; a negative or infinite one is refused. */
+  inc (...args: [L] extends [never] ? [value?: number] : [labels: Labels<L>, value?: number]): void
+  inc (first?: Labels<L> | number, second?: number): void {
+    if (typeof first === 'number') this.resolve(undefined).inc(first)
+    else this.resolve(first).inc(second)
+  }
+}

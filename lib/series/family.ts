@@ -1,0 +1,197 @@
+import { Bank } from './bank.ts'
+import type { Labels } from './labels.ts'
+import { escapeLabelValue, labelText, toLabelValue } from './labels.ts'
+import type { MetricType } from './names.ts'
+import type { Series } from './series.ts'
+
+/** What a metric is defined by. */
+export interface MetricDefinition<L extends string = string> {
+  /** `<namespace>_<subsystem>_<name>_<unit>`; counters end in `_total`. */
+  readonly name: string
+  /** One sentence for people. */
+  readonly help: string
+  /** Label names. @default [] */
+  readonly labels?: readonly L[]
+  /** Base unit (`seconds`, `bytes`, …); the name ends in it. */
+  readonly unit?: string
+  /** Says that a label with one value for each user, request … is meant. @default false */
+  readonly allowHighCardinality?: boolean
+}
+
+/** What a family needs of the store that holds it. */
+export interface Keeper {
+  /** Whether the family may have one more series; takes the place if so. */
+  admit (family: Family): boolean
+  release (family: Family): void
+  /** A record went to the overflow series. */
+  overflowed (family: Family): void
+  /** A record was refused or mended: counted, and logged once for each family and kind. */
+  fault (family: Family, kind: string, detail: string): void
+  now (): number
+}
+
+/** The label set of the series that takes what the limits refuse. */
+const OVERFLOW_NAMES: readonly string[] = Object.freeze(['overflow'])
+const OVERFLOW_VALUES: readonly string[] = Object.freeze(['true'])
+
+const NO_LABELS: Readonly<Record<string, unknown>> = Object.freeze({})
+
+/** How the series of a type are made: those of label sets, and the one that takes what the limits refuse. */
+export interface SeriesClasses<S extends Series> {
+  readonly Regular: SeriesClass<S>
+  readonly Overflow: SeriesClass<S>
+}
+
+type SeriesClass<S extends Series> = new (family: Family, bank: Bank, names: readonly string[], values: readonly string[], text: string) => S
+
+/** A metric with all its series. The classes of each type add how to record. */
+export abstract class Family<S extends Series = Series, L extends string = string> {
+  readonly type: MetricType
+  readonly name: string
+  readonly help: string
+  readonly unit: string | undefined
+  readonly labelNames: readonly L[]
+  /** The first bank has the metric's own shape; others hold series with other bounds. */
+  readonly banks: [Bank<S>, ...Bank<S>[]]
+  readonly #keeper: Keeper
+  readonly #index = new Map<string, S>()
+  /** `name="` before each value, with the comma. */
+  readonly #openers: readonly string[]
+  readonly #classes: SeriesClasses<S>
+  #overflow: S | undefined
+
+  constructor (type: MetricType, definition: MetricDefinition<L>, keeper: Keeper, classes: SeriesClasses<S>, bank: Bank<S>) {
+    this.type = type
+    this.name = definition.name
+    this.help = definition.help
+    this.unit = definition.unit
+    this.labelNames = Object.freeze([...definition.labels ?? []])
+    this.banks = [bank]
+    this.#keeper = keeper
+    this.#classes = classes
+    this.#openers = this.labelNames.map((name, i) => `${i === 0 ? '' : ','}${name}="`)
+    if (this.labelNames.length === 0) this.bind([])
+  }
+
+  /** How many series there are, the overflow series left out. */
+  get size (): number {
+    return this.#index.size
+  }
+
+  /** The series of a label set, made on first use: hold on to it, it is the fast way to record. */
+  with (labels: Labels<L>): S {
+    return this.resolve(labels)
+  }
+
+  /** Forgets the series of a label set. A bound series that records again starts anew from zero. */
+  remove (labels: Labels<L>): void {
+    const series = this.find(labels as Readonly<Record<string, unknown>>)
+    if (series === undefined || series === this.#overflow) return
+    this.#index.delete(series.text)
+    series.bank.remove(series)
+    this.#keeper.release(this)
+  }
+
+  /** Starts every series anew from zero; the label sets stay. */
+  reset (): void {
+    for (const bank of this.banks) bank.reset(this.#keeper.now())
+  }
+
+  /** The series of a label set if there is one. */
+  find (labels: Readonly<Record<string, unknown>>): S | undefined {
+    const values = this.labelNames.map(name => toLabelValue(labels[name]).value)
+    const extra = Object.keys(labels).filter(name => !(this.labelNames as readonly string[]).includes(name)).sort()
+    const text = labelText([...this.labelNames, ...extra], [...values, ...extra.map(name => toLabelValue(labels[name]).value)])
+    if (this.#overflow !== undefined && text === this.#overflow.text) return this.#overflow
+    return this.#index.get(text)
+  }
+
+  /**
+   * The series of label values that are known to be strings in the order of the label names, with labels of its own
+   * and bounds of its own where asked for: what instrumentation binds at start.
+   */
+  bind (values: readonly string[], extra: Readonly<Record<string, string>> = {}, bounds: readonly number[] = this.banks[0].bounds): S {
+    const extraNames = Object.keys(extra).sort()
+    if (extraNames.length === 0) return this.#obtain(this.labelNames, values, labelText(this.labelNames, values), bounds)
+    const names = [...this.labelNames, ...extraNames]
+    const all = [...values, ...extraNames.map(name => extra[name]!)]
+    return this.#obtain(names, all, labelText(names, all), bounds)
+  }
+
+  /** The series that a removed one's records belong to now. */
+  successor (removed: Series): S {
+    return this.#obtain(removed.names, removed.values, removed.text, removed.bank.bounds)
+  }
+
+  /** Counts a record that came wrong; see {@link Keeper.fault}. */
+  fault (kind: string, detail: string): void {
+    this.#keeper.fault(this, kind, detail)
+  }
+
+  /** Counts a record of the overflow series. */
+  overflowed (): void {
+    this.#keeper.overflowed(this)
+  }
+
+  /** The series for labels as an application gives them; what is wrong with them is mended, counted and logged once. */
+  protected resolve (from: unknown): S {
+    const labels = (typeof from === 'object' && from !== null ? from : NO_LABELS) as Readonly<Record<string, unknown>>
+    const names = this.labelNames
+    let text = ''
+    let plain = 0
+    for (let i = 0; i < names.length; i++) {
+      const value = labels[names[i]!]
+      if (typeof value === 'string' && value.length < 256) {
+        text += this.#openers[i]! + escapeLabelValue(value) + '"'
+        plain++
+      } else {
+        const stored = toLabelValue(value)
+        if (stored.fault !== undefined) this.fault(`label ${names[i]!} is ${stored.fault}`, `a value for each of: ${names.join(', ')}`)
+        text += this.#openers[i]! + escapeLabelValue(stored.value) + '"'
+      }
+    }
+    let given = 0
+    for (const name in labels) given += name.length === 0 ? 2 : 1
+    if (given > plain) this.#noteUnknown(labels)
+    return this.#index.get(text) ?? this.#obtain(names, names.map(name => toLabelValue(labels[name]).value), text, this.banks[0].bounds)
+  }
+
+  #noteUnknown (labels: Readonly<Record<string, unknown>>): void {
+    for (const name in labels) {
+      if (!(this.labelNames as readonly string[]).includes(name)) {
+        this.fault(`label ${name} is unknown`, this.labelNames.length === 0 ? 'no labels' : `no other labels than: ${this.labelNames.join(', ')}`)
+      }
+    }
+  }
+
+  #obtain (names: readonly string[], values: readonly string[], text: string, bounds: readonly number[]): S {
+    const existing = this.#index.get(text)
+    if (existing !== undefined) return existing
+    if (!this.#keeper.admit(this)) return this.#overflowSeries()
+    const bank = this.#bankOf(bounds)
+    const series = new this.#classes.Regular(this, bank, names, values, text)
+    series.at = bank.add(series, this.#keeper.now())
+    this.#index.set(text, series)
+    return series
+  }
+
+  #overflowSeries (): S {
+    if (this.#overflow === undefined) {
+      const bank = this.banks[0]
+      const text = labelText(OVERFLOW_NAMES, OVERFLOW_VALUES)
+      this.#overflow = new this.#classes.Overflow(this, bank, OVERFLOW_NAMES, OVERFLOW_VALUES, text)
+      this.#overflow.at = bank.add(this.#overflow, this.#keeper.now())
+    }
+    return this.#overflow
+  }
+
+  #bankOf (bounds: readonly number[]): Bank<S> {
+    const own = this.banks[0]
+    if (bounds === own.bounds) return own
+    const same = this.banks.find(bank => bank.bounds.length === bounds.length && bank.bounds.every((bound, i) => bound === bounds[i]))
+    if (same !== undefined) return same
+    const bank = new Bank<S>(bounds, true)
+    this.banks.push(bank)
+    return bank
+  }
+}

@@ -1,0 +1,75 @@
+import { Bank } from './bank.ts'
+import type { Keeper, MetricDefinition } from './family.ts'
+import { Family } from './family.ts'
+import type { Labels } from './labels.ts'
+import { Series } from './series.ts'
+
+/** What a gauge is defined by. */
+export interface GaugeDefinition<L extends string = string> extends MetricDefinition<L> {
+  /** Called before each snapshot, to set values that are read rather than recorded. What it throws is counted and logged once. */
+  readonly collect?: (gauge: Gauge<L>) => void
+}
+
+/** One label set of a gauge. */
+export class GaugeSeries extends Series {
+  declare readonly family: Family<GaugeSeries>
+
+  /** Sets the value; what is not a finite number is refused, counted and logged once. */
+  set (value: number): void {
+    if (!Number.isFinite(value)) return this.family.fault('value', `a finite number, got: ${String(value)}`)
+    if (this.at < 0) return this.family.successor(this).set(value)
+    this.bank.cells[this.at] = value
+  }
+
+  /** @default 1 */
+  inc (value: number = 1): void {
+    if (!Number.isFinite(value)) return this.family.fault('value', `a finite number, got: ${String(value)}`)
+    if (this.at < 0) return this.family.successor(this).inc(value)
+    this.bank.cells[this.at]! += value
+  }
+
+  /** @default 1 */
+  dec (value: number = 1): void {
+    this.inc(-value)
+  }
+}
+
+class OverflowGaugeSeries extends GaugeSeries {
+  override set (value: number): void {
+    super.set(value)
+    this.family.overflowed()
+  }
+
+  override inc (value?: number): void {
+    super.inc(value)
+    this.family.overflowed()
+  }
+}
+
+/** A value that goes up and down: connections open, queue depth, temperature. */
+export class Gauge<L extends string = never> extends Family<GaugeSeries, L> {
+  constructor (definition: MetricDefinition<L>, keeper: Keeper) {
+    super('gauge', definition, keeper, { Regular: GaugeSeries, Overflow: OverflowGaugeSeries }, new Bank([], false))
+  }
+
+  /** Sets the series of a label set. */
+  set (...args: [L] extends [never] ? [value: number] : [labels: Labels<L>, value: number]): void
+  set (first: Labels<L> | number, second?: number): void {
+    if (typeof first === 'number') this.resolve(undefined).set(first)
+    else this.resolve(first).set(second as number)
+  }
+
+  /** Adds to the series of a label set. The step defaults to 1. */
+  inc (...args: [L] extends [never] ? [value?: number] : [labels: Labels<L>, value?: number]): void
+  inc (first?: Labels<L> | number, second?: number): void {
+    if (typeof first === 'number') this.resolve(undefined).inc(first)
+    else this.resolve(first).inc(second)
+  }
+
+  /** Takes from the series of a label set. The step defaults to 1. */
+  dec (...args: [L] extends [never] ? [value?: number] : [labels: Labels<L>, value?: number]): void
+  dec (first?: Labels<L> | number, second?: number): void {
+    if (typeof first === 'number') this.resolve(undefined).dec(first)
+    else this.resolve(first).dec(second)
+  }
+}

@@ -1,0 +1,54 @@
+/** What a label value may be; it is stored as its string. */
+export type LabelValue = string | number | boolean | bigint
+
+/** One value for each label name of a metric. */
+export type Labels<L extends string> = Readonly<Record<L, LabelValue>>
+
+/** Longest label value that is stored, in UTF-16 units; the rest is cut, so that no value can fill the memory. */
+export const LONGEST_LABEL_VALUE = 1_024
+
+const NEEDS_CARE = /[^ !#-[\]-~]/
+const ESCAPED = /["\\\n]/g
+
+/** The exposition format's escapes for a label value: `\\`, `\"` and `\n`. */
+function escapeCharacter (character: string): string {
+  return character === '\n' ? '\\n' : `\\${character}`
+}
+
+/** A value escaped for a label of the exposition format; unpaired surrogates become U+FFFD, as UTF-8 has none. */
+export function escapeLabelValue (value: string): string {
+  return NEEDS_CARE.test(value) ? value.toWellFormed().replace(ESCAPED, escapeCharacter) : value
+}
+
+/**
+ * `a="x",b="y"`: how the exposition writes a label set. Escaping is injective, so the text is also the identity of
+ * a series: no two label sets collide on a separator.
+ */
+export function labelText (names: readonly string[], values: readonly string[]): string {
+  let text = ''
+  for (let i = 0; i < names.length; i++) {
+    text += `${i === 0 ? '' : ','}${names[i]!}="${escapeLabelValue(values[i]!)}"`
+  }
+  return text
+}
+
+/** Why a given label value could not be stored as it came; `undefined` where it could. */
+export type LabelFault = 'missing' | 'not a string, number, boolean or bigint' | `longer than ${typeof LONGEST_LABEL_VALUE} characters`
+
+/** The stored form of a label value that is not a plain short string, and what was wrong with it. */
+export function toLabelValue (value: unknown): { value: string, fault?: LabelFault } {
+  switch (typeof value) {
+    case 'string':
+      return value.length <= LONGEST_LABEL_VALUE
+        ? { value }
+        : { value: value.slice(0, LONGEST_LABEL_VALUE), fault: `longer than ${LONGEST_LABEL_VALUE} characters` }
+    case 'number':
+    case 'boolean':
+    case 'bigint':
+      return { value: String(value) }
+    case 'undefined':
+      return { value: '', fault: 'missing' }
+    default:
+      return { value: '', fault: value === null ? 'missing' : 'not a string, number, boolean or bigint' }
+  }
+}

@@ -1,0 +1,201 @@
+import { shown, VitalsError } from '../errors.ts'
+import type { SeriesLimits } from './cardinality.ts'
+import { Cardinality, DEFAULT_LIMITS } from './cardinality.ts'
+import { Counter } from './counter.ts'
+import type { Family, Keeper, MetricDefinition } from './family.ts'
+import type { GaugeDefinition } from './gauge.ts'
+import { Gauge } from './gauge.ts'
+import type { HistogramDefinition } from './histogram.ts'
+import { DURATION_BUCKETS, Histogram, toBounds } from './histogram.ts'
+import { Info } from './info.ts'
+import type { MetricType } from './names.ts'
+import { checkLabelNames, checkMetricName, conventionBreaches, sampleNames } from './names.ts'
+import { readValue } from './read.ts'
+import type { FamilySnapshot, HistogramValue, Snapshot } from './snapshot.ts'
+import { toBankSnapshot } from './snapshot.ts'
+
+/** How a registry is set up. */
+export interface RegistryOptions {
+  /** @default { seriesPerMetric: 2_000, series: 10_000 } */
+  readonly limits?: Partial<SeriesLimits>
+  /** Labels of every series. @default {} */
+  readonly constantLabels?: Readonly<Record<string, string>>
+}
+
+/** A metric under the name it is shown by; a counter may show the counts of a histogram. */
+interface Entry {
+  readonly type: MetricType
+  readonly name: string
+  readonly help: string
+  readonly source: Family
+}
+
+/**
+ * The store: every metric once, bounded for ever, and one read-only {@link Snapshot} for every way out. It does no
+ * I/O; what it has to say goes to the listener given to {@link Registry.onWarning}.
+ */
+export class Registry {
+  readonly constantLabels: Readonly<Record<string, string>>
+  readonly limits: SeriesLimits
+  readonly #entries = new Map<string, Entry>()
+  /** Sample name to the metric that shows it. */
+  readonly #sampleOwners = new Map<string, string>()
+  readonly #collectors: (() => void)[] = []
+  readonly #warned = new Set<string>()
+  readonly #unheard: string[] = []
+  readonly #keeper: Keeper
+  #listener: ((message: string) => void) | undefined
+
+  constructor (options: RegistryOptions = {}) {
+    this.constantLabels = Object.freeze({ ...options.constantLabels })
+    this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
+    checkLabelNames('the constant labels', 'counter', Object.keys(this.constantLabels))
+    const cardinality = new Cardinality(this.limits)
+    const unlimited: Keeper = { admit: () => true, release () {}, overflowed () {}, fault () {}, now: Date.now }
+    const labels = ['metric'] as const
+    const held = this.#add(new Gauge({ name: 'vitals_series', help: 'Series held for each metric.', labels }, unlimited))
+    const overflows = this.#add(new Counter({ name: 'vitals_series_overflow_total', help: 'Records that went to the overflow series because a series limit was reached.', labels }, unlimited))
+    const faults = this.#add(new Counter({ name: 'vitals_record_errors_total', help: 'Records that were refused or mended because of a wrong value or label.', labels }, unlimited))
+    this.#collectors.push(() => {
+      for (const { name, source } of this.#entries.values()) if (name === source.name) held.with({ metric: name }).set(source.size)
+      held.with({ metric: held.name }).set(held.size)
+    })
+    this.#keeper = {
+      admit: family => cardinality.admit(family.size),
+      release: () => cardinality.release(),
+      now: Date.now,
+      overflowed: family => {
+        overflows.inc({ metric: family.name })
+        this.#warnOnce(`overflow ${family.name}`, `Metric ${family.name} reached a series limit (${this.limits.seriesPerMetric} for each metric, ${this.limits.series} in all): further label sets are recorded in its series {overflow="true"}. Use labels with fewer values, or raise limits`)
+      },
+      fault: (family, kind, expected) => {
+        faults.inc({ metric: family.name })
+        this.#warnOnce(`fault ${family.name} ${kind}`, `Wrong record for metric ${family.name}: ${kind} must be ${expected}`)
+      }
+    }
+  }
+
+  /** A counter; the same definition again returns the same counter. */
+  counter<const L extends string = never> (definition: MetricDefinition<L>): Counter<L> {
+    return this.#define('counter', definition, () => new Counter(definition, this.#keeper)) as Counter<L>
+  }
+
+  /** A gauge; the same definition again returns the same gauge. */
+  gauge<const L extends string = never> (definition: GaugeDefinition<L>): Gauge<L> {
+    return this.#define('gauge', definition, () => {
+      const gauge = new Gauge(definition, this.#keeper)
+      if (definition.collect !== undefined) this.#collectors.push(() => this.#collect(gauge, definition.collect!))
+      return gauge
+    }) as Gauge<L>
+  }
+
+  /** A histogram; the same definition again returns the same histogram. */
+  histogram<const L extends string = never> (definition: HistogramDefinition<L>): Histogram<L> {
+    return this.#define('histogram', definition, () => new Histogram(definition, this.#keeper)) as Histogram<L>
+  }
+
+  /** An info; the same definition again returns the same info. */
+  info<const L extends string = never> (definition: MetricDefinition<L>): Info<L> {
+    return this.#define('info', definition, () => new Info(definition, this.#keeper)) as Info<L>
+  }
+
+  /** Shows the counts of a histogram as a counter of its own name: the same cells, so never another number. */
+  countOf (source: Histogram<string>, definition: { readonly name: string, readonly help: string }): void {
+    const existing = this.#entries.get(definition.name)
+    if (existing?.source === source) return
+    this.#claim(definition.name, 'counter')
+    this.#entries.set(definition.name, { type: 'counter', name: definition.name, help: definition.help, source })
+  }
+
+  /** Calls a function before each snapshot, to set values that are read rather than recorded. */
+  onSnapshot (collect: () => void): void {
+    this.#collectors.push(collect)
+  }
+
+  /** Passes warnings, each once, to a listener; those from before it are passed at once. */
+  onWarning (listener: (message: string) => void): void {
+    this.#listener ??= listener
+    for (const message of this.#unheard.splice(0)) this.#listener(message)
+  }
+
+  /** Everything at this instant. */
+  snapshot (): Snapshot {
+    for (const collect of this.#collectors) collect()
+    const copied = new Map<Family, FamilySnapshot['banks']>()
+    const families: FamilySnapshot[] = []
+    for (const { type, name, help, source } of this.#entries.values()) {
+      let banks = copied.get(source)
+      if (banks === undefined) copied.set(source, banks = source.banks.map(toBankSnapshot))
+      families.push({ type, name, help, unit: type === source.type ? source.unit : undefined, banks })
+    }
+    return { takenMs: Date.now(), constantLabels: this.constantLabels, families }
+  }
+
+  /** The value of a series now, for tests and health checks; `undefined` where there is no such metric or series. */
+  read (name: string, labels: Readonly<Record<string, unknown>> = {}): number | HistogramValue | undefined {
+    const entry = this.#entries.get(name)
+    const series = entry?.source.find(labels)
+    return series === undefined ? undefined : readValue(entry!.type, series)
+  }
+
+  #define (type: MetricType, definition: MetricDefinition & { buckets?: readonly number[] }, create: () => Family): Family {
+    if (typeof definition !== 'object' || definition === null) {
+      throw new VitalsError('FSV_ERR_INVALID_METRIC', `A ${type} is defined by an object { name, help, … }, got: ${shown(definition)}`)
+    }
+    const { name, help, unit, labels = [], buckets = DURATION_BUCKETS, allowHighCardinality = false } = definition
+    checkMetricName(name)
+    if (typeof help !== 'string') throw new VitalsError('FSV_ERR_INVALID_METRIC', `help of metric ${name} must be a string, got: ${shown(help)}`)
+    checkLabelNames(name, type, labels)
+    const constant = labels.find(label => Object.hasOwn(this.constantLabels, label))
+    if (constant !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `Label ${constant} of metric ${name} must have another name: a constant label has it already`)
+    const entry = this.#entries.get(name)
+    if (entry !== undefined) {
+      const bounds = type === 'histogram' ? toBounds(name, buckets) : []
+      const was = describe(entry.type, entry.source.labelNames, entry.source.unit, entry.source.banks[0].bounds)
+      const wanted = describe(type, labels, unit, bounds)
+      if (was === wanted) return entry.source
+      throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `Metric ${name} exists as ${was}: it cannot be defined again as ${wanted}. Use the same definition, or another name`)
+    }
+    const family = create()
+    this.#claim(name, type)
+    for (const breach of conventionBreaches(name, type, labels, allowHighCardinality)) this.#warnOnce(breach, `Naming: ${breach}`)
+    return this.#add(family)
+  }
+
+  #claim (name: string, type: MetricType): void {
+    checkMetricName(name)
+    for (const sample of sampleNames(name, type)) {
+      const owner = this.#sampleOwners.get(sample)
+      if (owner !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `${type} ${name} cannot be defined: its sample ${sample} is shown by metric ${owner} already. Use another name`)
+    }
+    for (const sample of sampleNames(name, type)) this.#sampleOwners.set(sample, name)
+  }
+
+  #add<F extends Family> (family: F): F {
+    for (const sample of sampleNames(family.name, family.type)) this.#sampleOwners.set(sample, family.name)
+    this.#entries.set(family.name, { type: family.type, name: family.name, help: family.help, source: family })
+    return family
+  }
+
+  #collect<L extends string> (gauge: Gauge<L>, collect: (gauge: Gauge<L>) => void): void {
+    try {
+      collect(gauge)
+    } catch (error) {
+      gauge.fault('collect()', `a function that does not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+    }
+  }
+
+  #warnOnce (key: string, message: string): void {
+    if (this.#warned.has(key)) return
+    this.#warned.add(key)
+    if (this.#listener === undefined) this.#unheard.push(message)
+    else this.#listener(message)
+  }
+}
+
+/** What makes two definitions the same, in words. */
+function describe (type: MetricType, labels: readonly string[], unit: string | undefined, bounds: readonly number[]): string {
+  const labelled = labels.length === 0 ? 'no labels' : `labels ${labels.join(', ')}`
+  const bucketed = type === 'histogram' ? ` and buckets ${bounds.join(' ')}` : ''
+  return `${type}${unit === undefined ? '' : ` in ${unit}`} with ${labelled}${bucketed}`
+}

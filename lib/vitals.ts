@@ -1,0 +1,41 @@
+import type { Format } from './export/format.ts'
+import type { Exposition } from './export/exposition.ts'
+import type { Registry } from './series/registry.ts'
+import type { HistogramValue } from './series/snapshot.ts'
+
+/** What `app.vitals` offers. */
+export class Vitals {
+  /** Whether anything is recorded. */
+  readonly enabled: boolean
+  /** The store, to define metrics in or to share with other Fastify instances. */
+  readonly registry: Registry
+  /** Defines a counter; the same definition again returns the same counter. */
+  readonly counter: Registry['counter']
+  /** Defines a gauge. */
+  readonly gauge: Registry['gauge']
+  /** Defines a histogram. */
+  readonly histogram: Registry['histogram']
+  /** Defines an info: facts as labels. */
+  readonly info: Registry['info']
+  readonly #exposition: Exposition
+
+  constructor (enabled: boolean, registry: Registry, exposition: Exposition) {
+    this.enabled = enabled
+    this.registry = registry
+    this.counter = registry.counter.bind(registry) as Registry['counter']
+    this.gauge = registry.gauge.bind(registry) as Registry['gauge']
+    this.histogram = registry.histogram.bind(registry) as Registry['histogram']
+    this.info = registry.info.bind(registry) as Registry['info']
+    this.#exposition = exposition
+  }
+
+  /** All metrics as text. @default { format: 'prometheus' } */
+  async render (options: { readonly format?: Format } = {}): Promise<string> {
+    return await this.#exposition.render(options.format)
+  }
+
+  /** The value of a series now, for tests; `undefined` where there is no such metric or series. */
+  read (name: string, labels?: Readonly<Record<string, unknown>>): number | HistogramValue | undefined {
+    return this.registry.read(name, labels)
+  }
+}
