@@ -11,7 +11,7 @@ import { Vitals } from './vitals.ts'
 async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void> {
   const options = resolveOptions(given, process.env)
   const warn = (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
-  const registry = options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels })
+  const registry = options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, recording: options.enabled })
   const exposition = new Exposition(registry)
   if (options.enabled) {
     registry.onWarning(warn)

@@ -1,8 +1,17 @@
 import type { FamilySnapshot, SeriesIdentity } from '../series/snapshot.ts'
-import { toOpenMetricsBound, toPrometheusBound, toSampleValue } from './numbers.ts'
+import { NUMBER_BYTES, toBinary } from './byte-writer.ts'
+import type { ByteWriter } from './byte-writer.ts'
+import { toOpenMetricsBound, toPrometheusBound } from './bounds.ts'
 
-/** Writes one series: its label text between the constant parts of each of its lines. */
-export type SeriesWriter = (series: SeriesIdentity, cells: Float64Array, at: number) => string
+/** Writes the lines of series of one shape. */
+export interface SeriesWriter {
+  /** Bytes that a series can take at the most. */
+  room (series: SeriesIdentity): number
+  write (series: SeriesIdentity, cells: Float64Array, at: number, out: ByteWriter): void
+}
+
+/** Bytes of UTF-8 for one UTF-16 unit. */
+const MOST_BYTES = 3
 
 /** What differs between the text formats. */
 export interface Dialect {
@@ -25,7 +34,7 @@ export const PROMETHEUS: Dialect = {
     return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type === 'info' ? 'gauge' : type}\n`
   },
   writer ({ name, type }, bounds, constantText) {
-    return type === 'histogram' ? histogramWriter(name, bounds.map(toPrometheusBound), constantText) : scalarWriter(name, constantText)
+    return type === 'histogram' ? new HistogramWriter(name, bounds.map(toPrometheusBound), constantText) : new ScalarWriter(name, constantText)
   },
   end: ''
 }
@@ -41,7 +50,7 @@ export const OPENMETRICS: Dialect = {
     return `# TYPE ${name} ${type}\n${unit}# HELP ${name} ${escapeHelp(family.help).replaceAll('"', '\\"')}\n`
   },
   writer ({ name, type }, bounds, constantText) {
-    return type === 'histogram' ? histogramWriter(name, bounds.map(toOpenMetricsBound), constantText) : scalarWriter(name, constantText)
+    return type === 'histogram' ? new HistogramWriter(name, bounds.map(toOpenMetricsBound), constantText) : new ScalarWriter(name, constantText)
   },
   end: '# EOF\n'
 }
@@ -54,34 +63,95 @@ function openMetricsFamily ({ name, type }: FamilySnapshot): { name: string, typ
   return name.endsWith(suffix) ? { name: name.slice(0, -suffix.length), type } : { name, type: 'unknown' }
 }
 
-function joined (...labels: string[]): string {
-  return labels.filter(label => label !== '').join(',')
-}
+/** Writes series of one value. */
+class ScalarWriter implements SeriesWriter {
+  readonly #open: string
+  readonly #bare: string
 
-function scalarWriter (name: string, constantText: string): SeriesWriter {
-  const open = constantText === '' ? `${name}{` : `${name}{${constantText},`
-  const bare = constantText === '' ? `${name} ` : `${name}{${constantText}} `
-  return ({ text }, cells, at) => flat(text === '' ? `${bare}${toSampleValue(cells[at]!)}\n` : `${open}${text}} ${toSampleValue(cells[at]!)}\n`)
-}
+  constructor (name: string, constantText: string) {
+    this.#open = toBinary(constantText === '' ? `${name}{` : `${name}{${constantText},`)
+    this.#bare = toBinary(constantText === '' ? `${name} ` : `${name}{${constantText}} `)
+  }
 
-function histogramWriter (name: string, bounds: readonly string[], constantText: string): SeriesWriter {
-  const tails = [...bounds, '+Inf'].map(bound => `le="${bound}"} `)
-  return ({ text }, cells, at) => {
-    const labels = joined(constantText, text)
-    const bucket = labels === '' ? `${name}_bucket{` : `${name}_bucket{${labels},`
-    const set = labels === '' ? ' ' : `{${labels}} `
-    let lines = ''
-    let cumulative = 0
-    for (let i = 0; i < bounds.length; i++) {
-      cumulative += cells[at + 2 + i]!
-      lines += `${bucket}${tails[i]!}${cumulative}\n`
+  room ({ text }: SeriesIdentity): number {
+    return this.#bare.length + text.length * MOST_BYTES + NUMBER_BYTES + 3
+  }
+
+  write ({ text }: SeriesIdentity, cells: Float64Array, at: number, out: ByteWriter): void {
+    if (text === '') {
+      out.text(this.#bare)
+    } else {
+      out.text(this.#open)
+      out.text(toBinary(text))
+      out.text('} ')
     }
-    return flat(`${lines}${bucket}${tails[bounds.length]!}${cells[at]!}\n${name}_sum${set}${toSampleValue(cells[at + 1]!)}\n${name}_count${set}${cells[at]!}\n`)
+    out.number(cells[at]!)
+    out.text('\n')
   }
 }
 
-/** The same string in one piece: what is kept must not keep the pieces it was joined from. */
-function flat (text: string): string {
-  text.charCodeAt(0)
-  return text
+/** Writes histograms: the label text once, then again by copy. */
+class HistogramWriter implements SeriesWriter {
+  readonly #bounds: number
+  readonly #bucket: string
+  readonly #sum: string
+  readonly #count: string
+  readonly #constant: string
+  /** `le="0.1"} ` for each bound and +Inf. */
+  readonly #tails: readonly string[]
+  readonly #roomBesideText: number
+
+  constructor (name: string, bounds: readonly string[], constantText: string) {
+    this.#bounds = bounds.length
+    this.#constant = toBinary(constantText)
+    this.#bucket = `${name}_bucket{`
+    this.#sum = `${name}_sum`
+    this.#count = `${name}_count`
+    this.#tails = [...bounds, '+Inf'].map(bound => `le="${bound}"} `)
+    this.#roomBesideText = (bounds.length + 3) * (name.length + this.#constant.length + NUMBER_BYTES + 45)
+  }
+
+  room ({ text }: SeriesIdentity): number {
+    return this.#roomBesideText + (this.#bounds + 3) * text.length * MOST_BYTES
+  }
+
+  write ({ text }: SeriesIdentity, cells: Float64Array, at: number, out: ByteWriter): void {
+    const start = out.at
+    out.text(this.#bucket)
+    const labels = out.at
+    out.text(this.#constant)
+    if (text !== '') {
+      if (out.at > labels) out.text(',')
+      out.text(toBinary(text))
+    }
+    const labelsEnd = out.at
+    if (labelsEnd > labels) out.text(',')
+    const end = out.at
+    let cumulative = 0
+    for (let i = 0; i < this.#bounds; i++) {
+      if (i > 0) out.repeat(start, end)
+      cumulative += cells[at + 2 + i]!
+      out.text(this.#tails[i]!)
+      out.number(cumulative)
+      out.text('\n')
+    }
+    out.repeat(start, end)
+    out.text(this.#tails[this.#bounds]!)
+    out.number(cells[at]!)
+    out.text('\n')
+    this.#line(this.#sum, labels, labelsEnd, cells[at + 1]!, out)
+    this.#line(this.#count, labels, labelsEnd, cells[at]!, out)
+  }
+
+  #line (name: string, labels: number, labelsEnd: number, value: number, out: ByteWriter): void {
+    out.text(name)
+    if (labelsEnd > labels) {
+      out.text('{')
+      out.repeat(labels, labelsEnd)
+      out.text('}')
+    }
+    out.text(' ')
+    out.number(value)
+    out.text('\n')
+  }
 }

@@ -60,7 +60,7 @@ export class Exposition {
     if (writer === undefined) this.#writers.set(format, writer = new TextWriter(DIALECTS[format]))
     let turnEnds = performance.now() + TURN_MS
     for (const slice of writer.slices(this.#registry.snapshot())) {
-      yield Buffer.from(slice)
+      yield slice
       if (performance.now() >= turnEnds) {
         await setImmediate()
         turnEnds = performance.now() + TURN_MS

@@ -1,13 +1,12 @@
 import { escapeLabelValue } from '../series/labels.ts'
 import type { BankSnapshot, FamilySnapshot, SeriesIdentity, Snapshot } from '../series/snapshot.ts'
-import type { Dialect } from './dialect.ts'
-
-/** Characters after which a slice ends; a slice of this size takes well under a millisecond to write. */
-const SLICE_LENGTH = 32_768
+import { ByteWriter, toBinary } from './byte-writer.ts'
+import type { Dialect, SeriesWriter } from './dialect.ts'
 
 /** The text of a bank's rows as last written, and the numbers it was written from. */
 interface Written {
   readonly series: SeriesIdentity[]
+  /** As binary strings. */
   readonly text: string[]
   cells: Float64Array
 }
@@ -19,35 +18,44 @@ interface Written {
 export class TextWriter {
   readonly #dialect: Dialect
   readonly #families = new Map<string, Written[]>()
-  #constantText: string | undefined
 
   constructor (dialect: Dialect) {
     this.#dialect = dialect
   }
 
-  /** The text of a snapshot, in slices, so that the caller decides when the event loop gets its turn. */
-  * slices (snapshot: Snapshot): Generator<string, void, void> {
-    const constant = this.#constantText ??= Object.entries(snapshot.constantLabels).map(([name, value]) => `${name}="${escapeLabelValue(value)}"`).join(',')
-    let slice = ''
+  /** The text of a snapshot as UTF-8, in slices, so that the caller decides when the event loop gets its turn. */
+  * slices (snapshot: Snapshot): Generator<Buffer, void, void> {
+    const constant = Object.entries(snapshot.constantLabels).map(([name, value]) => `${name}="${escapeLabelValue(value)}"`).join(',')
+    const out = new ByteWriter()
     for (const family of snapshot.families) {
       if (family.banks.every(bank => bank.series.length === 0)) continue
-      slice += this.#dialect.head(family)
+      const head = toBinary(this.#dialect.head(family))
+      if (!out.fits(head.length)) {
+        yield out.take()
+        out.fits(head.length)
+      }
+      out.block(head)
       const written = this.#writtenOf(family)
       for (let b = 0; b < family.banks.length; b++) {
         const bank = family.banks[b]!
-        const write = this.#dialect.writer(family, bank.bounds, constant)
+        const writer = this.#dialect.writer(family, bank.bounds, constant)
         const rows = written[b]!
         fit(rows, bank)
         for (let row = 0; row < bank.series.length; row++) {
-          slice += rowText(rows, bank, row, write)
-          if (slice.length >= SLICE_LENGTH) {
-            yield slice
-            slice = ''
+          const known = unchanged(rows, bank, row)
+          const room = known === undefined ? writer.room(bank.series[row]!) : known.length
+          if (!out.fits(room)) {
+            yield out.take()
+            out.fits(room)
           }
+          if (known === undefined) write(rows, bank, row, writer, out)
+          else out.block(known)
         }
       }
     }
-    yield slice + this.#dialect.end
+    if (!out.fits(this.#dialect.end.length)) yield out.take()
+    out.text(this.#dialect.end)
+    yield out.take()
   }
 
   #writtenOf (family: FamilySnapshot): Written[] {
@@ -72,20 +80,21 @@ function fit (written: Written, bank: BankSnapshot): void {
   }
 }
 
-function rowText (written: Written, bank: BankSnapshot, row: number, write: (series: SeriesIdentity, cells: Float64Array, at: number) => string): string {
-  const series = bank.series[row]!
+/** The text of a row if it was written before, from the same numbers. */
+function unchanged (written: Written, bank: BankSnapshot, row: number): string | undefined {
+  if (written.series[row] !== bank.series[row]) return undefined
   const { cells, stride } = bank
-  const at = row * stride
   const known = written.cells
-  if (written.series[row] === series) {
-    let i = at
-    const end = at + stride
-    while (i < end && cells[i] === known[i]) i++
-    if (i === end) return written.text[row]!
-  }
-  const text = write(series, cells, at)
-  for (let i = at; i < at + stride; i++) known[i] = cells[i]!
-  written.series[row] = series
-  written.text[row] = text
-  return text
+  for (let i = row * stride; i < (row + 1) * stride; i++) if (cells[i] !== known[i]) return undefined
+  return written.text[row]
+}
+
+function write (written: Written, bank: BankSnapshot, row: number, writer: SeriesWriter, out: ByteWriter): void {
+  const { cells, stride, series } = bank
+  const at = row * stride
+  const from = out.at
+  writer.write(series[row]!, cells, at, out)
+  for (let i = at; i < at + stride; i++) written.cells[i] = cells[i]!
+  written.series[row] = series[row]!
+  written.text[row] = out.since(from)
 }

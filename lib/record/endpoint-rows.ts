@@ -1,4 +1,3 @@
-import type { CounterSeries } from '../series/counter.ts'
 import type { GaugeSeries } from '../series/gauge.ts'
 import type { HistogramSeries } from '../series/histogram.ts'
 import type { FailureReason, HttpMetrics } from './http-metrics.ts'
@@ -18,76 +17,79 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT'
 
 export const OTHER_METHOD = '_OTHER'
 
+/** The durations of one status, and the next status that was seen: lists are short, and cost no map. */
+interface StatusRow {
+  readonly status: number
+  readonly duration: HistogramSeries
+  readonly next: StatusRow | undefined
+}
+
 /** The series of one method at one endpoint: resolved once, then plain additions. */
 export class MethodRows {
+  readonly method: string
+  readonly next: MethodRows | undefined
   readonly inProgress: GaugeSeries
-  readonly #metrics: HttpMetrics
-  readonly #method: string
-  readonly #endpoint: string
-  readonly #options: RowOptions
+  readonly #endpoint: EndpointRows
   readonly #requestSize: HistogramSeries
   readonly #responseSize: HistogramSeries
-  readonly #durations = new Map<number, HistogramSeries>()
-  readonly #failures = new Map<FailureReason, CounterSeries>()
-  /** The status of the last request, mostly that of the next: saves the map. */
-  #lastStatus = 0
-  #lastDuration: HistogramSeries | undefined
+  #statuses: StatusRow | undefined
+  /** The status of the last request, mostly that of the next. */
+  #last: StatusRow | undefined
 
-  constructor (metrics: HttpMetrics, method: string, endpoint: string, options: RowOptions) {
-    const { labels, sizeBuckets } = options
-    this.#metrics = metrics
-    this.#method = method
+  constructor (endpoint: EndpointRows, method: string, next: MethodRows | undefined) {
+    const { metrics, options: { labels, sizeBuckets } } = endpoint
+    const values = [method, endpoint.endpoint]
+    this.method = method
+    this.next = next
     this.#endpoint = endpoint
-    this.#options = options
-    this.inProgress = metrics.inProgress.bind([method, endpoint], labels)
-    this.#requestSize = metrics.requestSize.bind([method, endpoint], labels, sizeBuckets)
-    this.#responseSize = metrics.responseSize.bind([method, endpoint], labels, sizeBuckets)
+    this.inProgress = metrics.inProgress.bind(values, labels)
+    this.#requestSize = metrics.requestSize.bind(values, labels, sizeBuckets)
+    this.#responseSize = metrics.responseSize.bind(values, labels, sizeBuckets)
   }
 
   /** Records one request: the hot path, measured in bench. */
   record (status: number, seconds: number, requestBytes: number, responseBytes: number): void {
-    const duration = status === this.#lastStatus ? this.#lastDuration! : this.#durationOf(status)
+    const row = this.#last
+    const { duration } = row !== undefined && row.status === status ? row : this.#rowOf(status)
     duration.observe(seconds)
     this.#requestSize.observe(requestBytes)
     this.#responseSize.observe(responseBytes)
   }
 
   fail (reason: FailureReason): void {
-    let failures = this.#failures.get(reason)
-    if (failures === undefined) {
-      failures = this.#metrics.failures.bind([this.#method, this.#endpoint, reason], this.#options.labels)
-      this.#failures.set(reason, failures)
-    }
-    failures.inc()
+    const { metrics, options, endpoint } = this.#endpoint
+    metrics.failures.bind([this.method, endpoint, reason], options.labels).inc()
   }
 
-  #durationOf (status: number): HistogramSeries {
-    let duration = this.#durations.get(status)
-    if (duration === undefined) {
-      duration = this.#metrics.duration.bind([this.#method, this.#endpoint, String(status)], this.#options.labels, this.#options.durationBuckets)
-      this.#durations.set(status, duration)
+  #rowOf (status: number): StatusRow {
+    let row = this.#statuses
+    while (row !== undefined && row.status !== status) row = row.next
+    if (row === undefined) {
+      const { metrics, options, endpoint } = this.#endpoint
+      const duration = metrics.duration.bind([this.method, endpoint, String(status)], options.labels, options.durationBuckets)
+      this.#statuses = row = { status, duration, next: this.#statuses }
     }
-    this.#lastStatus = status
-    this.#lastDuration = duration
-    return duration
+    this.#last = row
+    return row
   }
 }
 
 /** The series of one endpoint, by method. */
 export class EndpointRows {
+  readonly metrics: HttpMetrics
   readonly endpoint: string
-  readonly #metrics: HttpMetrics
-  readonly #options: RowOptions
+  readonly options: RowOptions
   readonly #known: ReadonlySet<string>
-  readonly #methods = new Map<string, MethodRows>()
+  #methods: MethodRows | undefined
+  /** The method of the last request as it came, and its rows. */
   #lastMethod = ''
   #last: MethodRows | undefined
 
   /** `methods` are known beside the standard ones: those the route was declared for. */
   constructor (metrics: HttpMetrics, endpoint: string, options: RowOptions, methods: readonly string[]) {
-    this.#metrics = metrics
+    this.metrics = metrics
     this.endpoint = endpoint
-    this.#options = options
+    this.options = options
     this.#known = methods.every(method => KNOWN_METHODS.has(method)) ? KNOWN_METHODS : new Set([...KNOWN_METHODS, ...methods])
   }
 
@@ -97,8 +99,9 @@ export class EndpointRows {
 
   #find (method: string): MethodRows {
     const label = this.#known.has(method) ? method : OTHER_METHOD
-    let rows = this.#methods.get(label)
-    if (rows === undefined) this.#methods.set(label, rows = new MethodRows(this.#metrics, label, this.endpoint, this.#options))
+    let rows = this.#methods
+    while (rows !== undefined && rows.method !== label) rows = rows.next
+    if (rows === undefined) this.#methods = rows = new MethodRows(this, label, this.#methods)
     this.#lastMethod = method
     this.#last = rows
     return rows

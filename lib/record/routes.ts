@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { RouteConfig } from '../options.ts'
 import { resolveRouteConfig } from './route-config.ts'
+import type { RowOptions } from './endpoint-rows.ts'
 import { EndpointRows } from './endpoint-rows.ts'
 import type { HttpMetrics } from './http-metrics.ts'
 
@@ -14,6 +15,9 @@ export const MALFORMED = 'malformed'
 interface RouteFacts {
   readonly config: object
 }
+
+/** Rows without wishes of their own. */
+const PLAIN: RowOptions = Object.freeze({ labels: {}, durationBuckets: undefined, sizeBuckets: undefined })
 
 /** Marks the config of a route with its rows; `null` marks a route that is not counted. */
 const kRows = Symbol('vitals.rows')
@@ -38,9 +42,8 @@ export class Routes {
     this.#metrics = metrics
     this.#ignore = ignore
     this.#warn = warn
-    const plain = { labels: {}, durationBuckets: undefined, sizeBuckets: undefined }
-    this.unmatched = new EndpointRows(metrics, UNMATCHED, plain, [])
-    this.malformed = new EndpointRows(metrics, MALFORMED, plain, [])
+    this.unmatched = new EndpointRows(metrics, UNMATCHED, PLAIN, [])
+    this.malformed = new EndpointRows(metrics, MALFORMED, PLAIN, [])
   }
 
   /** The rows for the route of a request as it is now; `null` if the route is not counted. */
@@ -76,11 +79,9 @@ export class Routes {
     const endpoint = config.endpoint ?? url
     if (this.#ignore.some(ignored => typeof ignored === 'string' ? ignored === endpoint : endpoint.search(ignored) !== -1)) return null
     const methods = typeof method === 'string' ? [method] : method ?? []
-    return new EndpointRows(this.#metrics, endpoint, {
-      labels: config.labels ?? {},
-      durationBuckets: config.buckets?.duration,
-      sizeBuckets: config.buckets?.size
-    }, methods)
+    const { labels, buckets } = config
+    if (labels === undefined && buckets === undefined) return new EndpointRows(this.#metrics, endpoint, PLAIN, methods)
+    return new EndpointRows(this.#metrics, endpoint, { labels: labels ?? {}, durationBuckets: buckets?.duration, sizeBuckets: buckets?.size }, methods)
   }
 
   /** Routes declared before the plugin were not checked while declared: their mistakes are a warning, and defaults. */

@@ -1,3 +1,4 @@
+import type { Family } from './family.ts'
 import type { Series } from './series.ts'
 
 const FIRST_ROWS = 4
@@ -13,6 +14,8 @@ export class Bank<S extends Series = Series> {
   readonly stride: number
   readonly series: S[] = []
   cells: Float64Array
+  /** Set by the family that owns the bank. */
+  declare family: Family<S>
 
   constructor (bounds: readonly number[], isHistogram: boolean) {
     this.bounds = bounds

@@ -1,3 +1,4 @@
+import { shown } from '../errors.ts'
 import { Bank } from './bank.ts'
 import type { Keeper, MetricDefinition } from './family.ts'
 import { Family } from './family.ts'
@@ -6,12 +7,12 @@ import { Series } from './series.ts'
 
 /** One label set of a counter. */
 export class CounterSeries extends Series {
-  declare readonly family: Family<CounterSeries>
+  declare readonly bank: Bank<CounterSeries>
 
   /** Adds a step of zero or more; anything else is refused, counted and logged once. @default 1 */
   inc (value: number = 1): void {
-    if (!(value >= 0 && value < Infinity)) return this.family.fault('value', `a step of zero or more, got: ${String(value)}`)
-    if (this.at < 0) return this.family.successor(this).inc(value)
+    if (typeof value !== 'number' || !(value >= 0 && value < Infinity)) return this.bank.family.fault('value', `a step must be a finite number of zero or more, got: ${shown(value)}`)
+    if (this.at < 0) return this.bank.family.successor(this).inc(value)
     this.bank.cells[this.at]! += value
   }
 }
@@ -19,7 +20,7 @@ export class CounterSeries extends Series {
 class OverflowCounterSeries extends CounterSeries {
   override inc (value?: number): void {
     super.inc(value)
-    this.family.overflowed()
+    this.bank.family.overflowed()
   }
 }
 

@@ -1,4 +1,6 @@
+import { shown } from '../errors.ts'
 import { Bank } from './bank.ts'
+import { IDLE_SERIES } from './idle.ts'
 import type { Labels } from './labels.ts'
 import { escapeLabelValue, labelText, toLabelValue } from './labels.ts'
 import type { MetricType } from './names.ts'
@@ -18,21 +20,25 @@ export interface MetricDefinition<L extends string = string> {
   readonly allowHighCardinality?: boolean
 }
 
+/** What can be wrong with a record; each is logged once for each metric. */
+export type FaultKind = 'value' | 'label value' | 'label name' | 'collect'
+
 /** What a family needs of the store that holds it. */
 export interface Keeper {
+  /** False in a store that only keeps up the interface. */
+  readonly isRecording: boolean
   /** Whether the family may have one more series; takes the place if so. */
   admit (family: Family): boolean
   release (family: Family): void
   /** A record went to the overflow series. */
   overflowed (family: Family): void
   /** A record was refused or mended: counted, and logged once for each family and kind. */
-  fault (family: Family, kind: string, detail: string): void
+  fault (family: Family, kind: FaultKind, problem: string): void
   now (): number
 }
 
 /** The label set of the series that takes what the limits refuse. */
-const OVERFLOW_NAMES: readonly string[] = Object.freeze(['overflow'])
-const OVERFLOW_VALUES: readonly string[] = Object.freeze(['true'])
+const OVERFLOW_TEXT = labelText(['overflow'], ['true'])
 
 const NO_LABELS: Readonly<Record<string, unknown>> = Object.freeze({})
 
@@ -42,7 +48,7 @@ export interface SeriesClasses<S extends Series> {
   readonly Overflow: SeriesClass<S>
 }
 
-type SeriesClass<S extends Series> = new (family: Family, bank: Bank, names: readonly string[], values: readonly string[], text: string) => S
+type SeriesClass<S extends Series> = new (bank: Bank, text: string) => S
 
 /** A metric with all its series. The classes of each type add how to record. */
 export abstract class Family<S extends Series = Series, L extends string = string> {
@@ -67,6 +73,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     this.unit = definition.unit
     this.labelNames = Object.freeze([...definition.labels ?? []])
     this.banks = [bank]
+    bank.family = this
     this.#keeper = keeper
     this.#classes = classes
     this.#openers = this.labelNames.map((name, i) => `${i === 0 ? '' : ','}${name}="`)
@@ -112,20 +119,17 @@ export abstract class Family<S extends Series = Series, L extends string = strin
    */
   bind (values: readonly string[], extra: Readonly<Record<string, string>> = {}, bounds: readonly number[] = this.banks[0].bounds): S {
     const extraNames = Object.keys(extra).sort()
-    if (extraNames.length === 0) return this.#obtain(this.labelNames, values, labelText(this.labelNames, values), bounds)
-    const names = [...this.labelNames, ...extraNames]
-    const all = [...values, ...extraNames.map(name => extra[name]!)]
-    return this.#obtain(names, all, labelText(names, all), bounds)
+    return this.#obtain(labelText([...this.labelNames, ...extraNames], [...values, ...extraNames.map(name => extra[name]!)]), bounds)
   }
 
   /** The series that a removed one's records belong to now. */
   successor (removed: Series): S {
-    return this.#obtain(removed.names, removed.values, removed.text, removed.bank.bounds)
+    return this.#obtain(removed.text, removed.bank.bounds)
   }
 
   /** Counts a record that came wrong; see {@link Keeper.fault}. */
-  fault (kind: string, detail: string): void {
-    this.#keeper.fault(this, kind, detail)
+  fault (kind: FaultKind, problem: string): void {
+    this.#keeper.fault(this, kind, problem)
   }
 
   /** Counts a record of the overflow series. */
@@ -135,6 +139,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
 
   /** The series for labels as an application gives them; what is wrong with them is mended, counted and logged once. */
   protected resolve (from: unknown): S {
+    if (!this.#keeper.isRecording) return IDLE_SERIES as S
     const labels = (typeof from === 'object' && from !== null ? from : NO_LABELS) as Readonly<Record<string, unknown>>
     const names = this.labelNames
     let text = ''
@@ -146,40 +151,40 @@ export abstract class Family<S extends Series = Series, L extends string = strin
         plain++
       } else {
         const stored = toLabelValue(value)
-        if (stored.fault !== undefined) this.fault(`label ${names[i]!} is ${stored.fault}`, `a value for each of: ${names.join(', ')}`)
+        if (stored.fault !== undefined) this.fault('label value', `label ${names[i]!} must be a string, number, boolean or bigint, it is ${stored.fault}`)
         text += this.#openers[i]! + escapeLabelValue(stored.value) + '"'
       }
     }
     let given = 0
     for (const name in labels) given += name.length === 0 ? 2 : 1
     if (given > plain) this.#noteUnknown(labels)
-    return this.#index.get(text) ?? this.#obtain(names, names.map(name => toLabelValue(labels[name]).value), text, this.banks[0].bounds)
+    return this.#index.get(text) ?? this.#obtain(text, this.banks[0].bounds)
   }
 
   #noteUnknown (labels: Readonly<Record<string, unknown>>): void {
     for (const name in labels) {
       if (!(this.labelNames as readonly string[]).includes(name)) {
-        this.fault(`label ${name} is unknown`, this.labelNames.length === 0 ? 'no labels' : `no other labels than: ${this.labelNames.join(', ')}`)
+        this.fault('label name', `its labels are ${this.labelNames.length === 0 ? 'none' : this.labelNames.join(', ')}, got: ${shown(name)}`)
       }
     }
   }
 
-  #obtain (names: readonly string[], values: readonly string[], text: string, bounds: readonly number[]): S {
+  #obtain (text: string, bounds: readonly number[]): S {
+    if (!this.#keeper.isRecording) return IDLE_SERIES as S
     const existing = this.#index.get(text)
     if (existing !== undefined) return existing
     if (!this.#keeper.admit(this)) return this.#overflowSeries()
     const bank = this.#bankOf(bounds)
-    const series = new this.#classes.Regular(this, bank, names, values, text)
+    const series = new this.#classes.Regular(bank, inOnePiece(text))
     series.at = bank.add(series, this.#keeper.now())
-    this.#index.set(text, series)
+    this.#index.set(series.text, series)
     return series
   }
 
   #overflowSeries (): S {
     if (this.#overflow === undefined) {
       const bank = this.banks[0]
-      const text = labelText(OVERFLOW_NAMES, OVERFLOW_VALUES)
-      this.#overflow = new this.#classes.Overflow(this, bank, OVERFLOW_NAMES, OVERFLOW_VALUES, text)
+      this.#overflow = new this.#classes.Overflow(bank, OVERFLOW_TEXT)
       this.#overflow.at = bank.add(this.#overflow, this.#keeper.now())
     }
     return this.#overflow
@@ -191,7 +196,13 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     const same = this.banks.find(bank => bank.bounds.length === bounds.length && bank.bounds.every((bound, i) => bound === bounds[i]))
     if (same !== undefined) return same
     const bank = new Bank<S>(bounds, true)
+    bank.family = this
     this.banks.push(bank)
     return bank
   }
+}
+
+/** The same string without the pieces it was joined from, which would be kept with it. */
+function inOnePiece (text: string): string {
+  return Buffer.from(text).toString()
 }

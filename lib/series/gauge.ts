@@ -1,3 +1,4 @@
+import { shown } from '../errors.ts'
 import { Bank } from './bank.ts'
 import type { Keeper, MetricDefinition } from './family.ts'
 import { Family } from './family.ts'
@@ -12,19 +13,19 @@ export interface GaugeDefinition<L extends string = string> extends MetricDefini
 
 /** One label set of a gauge. */
 export class GaugeSeries extends Series {
-  declare readonly family: Family<GaugeSeries>
+  declare readonly bank: Bank<GaugeSeries>
 
   /** Sets the value; what is not a finite number is refused, counted and logged once. */
   set (value: number): void {
-    if (!Number.isFinite(value)) return this.family.fault('value', `a finite number, got: ${String(value)}`)
-    if (this.at < 0) return this.family.successor(this).set(value)
+    if (!Number.isFinite(value)) return this.bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
+    if (this.at < 0) return this.bank.family.successor(this).set(value)
     this.bank.cells[this.at] = value
   }
 
   /** @default 1 */
   inc (value: number = 1): void {
-    if (!Number.isFinite(value)) return this.family.fault('value', `a finite number, got: ${String(value)}`)
-    if (this.at < 0) return this.family.successor(this).inc(value)
+    if (!Number.isFinite(value)) return this.bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
+    if (this.at < 0) return this.bank.family.successor(this).inc(value)
     this.bank.cells[this.at]! += value
   }
 
@@ -37,12 +38,12 @@ export class GaugeSeries extends Series {
 class OverflowGaugeSeries extends GaugeSeries {
   override set (value: number): void {
     super.set(value)
-    this.family.overflowed()
+    this.bank.family.overflowed()
   }
 
   override inc (value?: number): void {
     super.inc(value)
-    this.family.overflowed()
+    this.bank.family.overflowed()
   }
 }
 

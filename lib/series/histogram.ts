@@ -25,13 +25,13 @@ export function toBounds (metric: string, buckets: unknown): readonly number[] {
 
 /** One label set of a histogram. */
 export class HistogramSeries extends Series {
-  declare readonly family: Family<HistogramSeries>
+  declare readonly bank: Bank<HistogramSeries>
 
   /** Records a value; what is not a finite number is refused, counted and logged once. */
   observe (value: number): void {
-    if (!Number.isFinite(value)) return this.family.fault('value', `a finite number, got: ${String(value)}`)
+    if (!Number.isFinite(value)) return this.bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
     const at = this.at
-    if (at < 0) return this.family.successor(this).observe(value)
+    if (at < 0) return this.bank.family.successor(this).observe(value)
     const { cells, bounds } = this.bank
     cells[at]!++
     cells[at + 1]! += value
@@ -44,7 +44,7 @@ export class HistogramSeries extends Series {
 class OverflowHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
     super.observe(value)
-    this.family.overflowed()
+    this.bank.family.overflowed()
   }
 }
 

@@ -6,10 +6,10 @@ import { Series } from './series.ts'
 
 /** One label set of an info: always 1. */
 export class InfoSeries extends Series {
-  declare readonly family: Family<InfoSeries>
+  declare readonly bank: Bank<InfoSeries>
 
   set (): void {
-    if (this.at < 0) return this.family.successor(this).set()
+    if (this.at < 0) return this.bank.family.successor(this).set()
     this.bank.cells[this.at] = 1
   }
 }
@@ -17,7 +17,7 @@ export class InfoSeries extends Series {
 class OverflowInfoSeries extends InfoSeries {
   override set (): void {
     super.set()
-    this.family.overflowed()
+    this.bank.family.overflowed()
   }
 }
 

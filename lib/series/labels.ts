@@ -32,8 +32,22 @@ export function labelText (names: readonly string[], values: readonly string[]):
   return text
 }
 
+const LABEL_PAIR = /([^=,]+)="((?:[^"\\]|\\.)*)"/g
+const ESCAPE_SEQUENCE = /\\(.)/g
+
+/** The names and values that a label text was made from. */
+export function parseLabelText (text: string): { names: string[], values: string[] } {
+  const names: string[] = []
+  const values: string[] = []
+  for (const [, name, value] of text.matchAll(LABEL_PAIR)) {
+    names.push(name!)
+    values.push(value!.replace(ESCAPE_SEQUENCE, (_, character: string) => character === 'n' ? '\n' : character))
+  }
+  return { names, values }
+}
+
 /** Why a given label value could not be stored as it came; `undefined` where it could. */
-export type LabelFault = 'missing' | 'not a string, number, boolean or bigint' | `longer than ${typeof LONGEST_LABEL_VALUE} characters`
+export type LabelFault = 'missing' | 'another thing' | `cut after ${typeof LONGEST_LABEL_VALUE} characters`
 
 /** The stored form of a label value that is not a plain short string, and what was wrong with it. */
 export function toLabelValue (value: unknown): { value: string, fault?: LabelFault } {
@@ -41,7 +55,7 @@ export function toLabelValue (value: unknown): { value: string, fault?: LabelFau
     case 'string':
       return value.length <= LONGEST_LABEL_VALUE
         ? { value }
-        : { value: value.slice(0, LONGEST_LABEL_VALUE), fault: `longer than ${LONGEST_LABEL_VALUE} characters` }
+        : { value: value.slice(0, LONGEST_LABEL_VALUE), fault: `cut after ${LONGEST_LABEL_VALUE} characters` }
     case 'number':
     case 'boolean':
     case 'bigint':
@@ -49,6 +63,6 @@ export function toLabelValue (value: unknown): { value: string, fault?: LabelFau
     case 'undefined':
       return { value: '', fault: 'missing' }
     default:
-      return { value: '', fault: value === null ? 'missing' : 'not a string, number, boolean or bigint' }
+      return { value: '', fault: value === null ? 'missing' : 'another thing' }
   }
 }

@@ -20,6 +20,8 @@ export interface RegistryOptions {
   readonly limits?: Partial<SeriesLimits>
   /** Labels of every series. @default {} */
   readonly constantLabels?: Readonly<Record<string, string>>
+  /** `false` makes a store that takes definitions and records, and holds nothing. @default true */
+  readonly recording?: boolean
 }
 
 /** A metric under the name it is shown by; a counter may show the counts of a histogram. */
@@ -29,6 +31,11 @@ interface Entry {
   readonly help: string
   readonly source: Family
 }
+
+/** For the store's metrics about itself: as many series as there are metrics. */
+const UNLIMITED: Keeper = { isRecording: true, admit: () => true, release () {}, overflowed () {}, fault () {}, now: Date.now }
+
+const IDLE: Keeper = { ...UNLIMITED, isRecording: false }
 
 /**
  * The store: every metric once, bounded for ever, and one read-only {@link Snapshot} for every way out. It does no
@@ -50,29 +57,7 @@ export class Registry {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
     checkLabelNames('the constant labels', 'counter', Object.keys(this.constantLabels))
-    const cardinality = new Cardinality(this.limits)
-    const unlimited: Keeper = { admit: () => true, release () {}, overflowed () {}, fault () {}, now: Date.now }
-    const labels = ['metric'] as const
-    const held = this.#add(new Gauge({ name: 'vitals_series', help: 'Series held for each metric.', labels }, unlimited))
-    const overflows = this.#add(new Counter({ name: 'vitals_series_overflow_total', help: 'Records that went to the overflow series because a series limit was reached.', labels }, unlimited))
-    const faults = this.#add(new Counter({ name: 'vitals_record_errors_total', help: 'Records that were refused or mended because of a wrong value or label.', labels }, unlimited))
-    this.#collectors.push(() => {
-      for (const { name, source } of this.#entries.values()) if (name === source.name) held.with({ metric: name }).set(source.size)
-      held.with({ metric: held.name }).set(held.size)
-    })
-    this.#keeper = {
-      admit: family => cardinality.admit(family.size),
-      release: () => cardinality.release(),
-      now: Date.now,
-      overflowed: family => {
-        overflows.inc({ metric: family.name })
-        this.#warnOnce(`overflow ${family.name}`, `Metric ${family.name} reached a series limit (${this.limits.seriesPerMetric} for each metric, ${this.limits.series} in all): further label sets are recorded in its series {overflow="true"}. Use labels with fewer values, or raise limits`)
-      },
-      fault: (family, kind, expected) => {
-        faults.inc({ metric: family.name })
-        this.#warnOnce(`fault ${family.name} ${kind}`, `Wrong record for metric ${family.name}: ${kind} must be ${expected}`)
-      }
-    }
+    this.#keeper = options.recording === false ? IDLE : this.#createKeeper()
   }
 
   /** A counter; the same definition again returns the same counter. */
@@ -138,6 +123,32 @@ export class Registry {
     return series === undefined ? undefined : readValue(entry!.type, series)
   }
 
+  #createKeeper (): Keeper {
+    const cardinality = new Cardinality(this.limits)
+    const labels = ['metric'] as const
+    const held = this.#add(new Gauge({ name: 'vitals_series', help: 'Series held for each metric.', labels }, UNLIMITED))
+    const overflows = this.#add(new Counter({ name: 'vitals_series_overflow_total', help: 'Records that went to the overflow series because a series limit was reached.', labels }, UNLIMITED))
+    const faults = this.#add(new Counter({ name: 'vitals_record_errors_total', help: 'Records that were refused or mended because of a wrong value or label.', labels }, UNLIMITED))
+    this.#collectors.push(() => {
+      for (const { name, source } of this.#entries.values()) if (name === source.name) held.with({ metric: name }).set(source.size)
+      held.with({ metric: held.name }).set(held.size)
+    })
+    return {
+      isRecording: true,
+      admit: family => cardinality.admit(family.size),
+      release: () => cardinality.release(),
+      now: Date.now,
+      overflowed: family => {
+        overflows.inc({ metric: family.name })
+        this.#warnOnce(`overflow ${family.name}`, `Metric ${family.name} reached a series limit (${this.limits.seriesPerMetric} for each metric, ${this.limits.series} in all): further label sets are recorded in its series {overflow="true"}. Use labels with fewer values, or raise limits`)
+      },
+      fault: (family, kind, problem) => {
+        faults.inc({ metric: family.name })
+        this.#warnOnce(`fault ${family.name} ${kind}`, `Wrong record for metric ${family.name}: ${problem}. Further ones are counted in vitals_record_errors_total`)
+      }
+    }
+  }
+
   #define (type: MetricType, definition: MetricDefinition & { buckets?: readonly number[] }, create: () => Family): Family {
     if (typeof definition !== 'object' || definition === null) {
       throw new VitalsError('FSV_ERR_INVALID_METRIC', `A ${type} is defined by an object { name, help, … }, got: ${shown(definition)}`)
@@ -181,7 +192,7 @@ export class Registry {
     try {
       collect(gauge)
     } catch (error) {
-      gauge.fault('collect()', `a function that does not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+      gauge.fault('collect', `its collect() must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
     }
   }
 

@@ -1,8 +1,3 @@
-/** A sample value as Prometheus and OpenMetrics parse it: what JavaScript prints is what Go's ParseFloat reads. */
-export function toSampleValue (value: number): string {
-  return String(value)
-}
-
 /** An upper bound for the Prometheus text format. */
 export function toPrometheusBound (bound: number): string {
   return String(bound)
