@@ -110,11 +110,16 @@ export default [
     rules: ruleOf([fastify, { regex: '^\\.', message: 'errors.ts stands on nothing.' }]),
   },
   {
-    files: ['lib/options.ts'],
+    files: ['lib/checks.ts'],
+    rules: ruleOf([fastify, { regex: '^\\.(?!/errors\\.ts$)', message: 'checks.ts stands on errors.ts alone.' }]),
+  },
+  { files: ['lib/resolve-options.ts'], rules: ruleOf([composition, fastify]) },
+  {
+    files: ['lib/options.ts', 'lib/vitals.ts'],
     rules: ruleOf([composition, {
       regex: anyRoom(Object.keys(rooms)),
       allowTypeImports: true,
-      message: 'options.ts may name the types of a room, not run its code.',
+      message: 'options.ts and vitals.ts may name the types of a room, not run its code.',
     }]),
   },
   {

@@ -62,12 +62,14 @@ function resolveAuth (auth: unknown, environment: Environment): false | Resolved
   const { bearer, basic, allow, custom } = option.object('auth', auth, ['bearer', 'basic', 'allow', 'custom'])
   const resolved = {
     bearer: bearer === undefined ? [] : list(bearer).map(token => option.secret('auth.bearer', token)),
-    basic: basic === undefined ? [] : list(basic).map(pair => {
-      const { username, password } = option.object('auth.basic', pair, ['username', 'password'])
-      const name = option.text('auth.basic.username', username)
-      if (name.includes(':')) option.fail('auth.basic.username', 'without a colon (RFC 7617)', shown(name))
-      return { username: name, password: option.secret('auth.basic.password', password) }
-    }),
+    basic: basic === undefined
+      ? []
+      : list(basic).map(pair => {
+        const { username, password } = option.object('auth.basic', pair, ['username', 'password'])
+        const name = option.text('auth.basic.username', username)
+        if (name.includes(':')) option.fail('auth.basic.username', 'without a colon (RFC 7617)', shown(name))
+        return { username: name, password: option.secret('auth.basic.password', password) }
+      }),
     allow: allow === undefined ? [] : list(allow).map(range => option.text('auth.allow', range)),
     custom: custom as ResolvedAuth['custom']
   }

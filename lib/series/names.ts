@@ -17,9 +17,25 @@ const SAMPLE_SUFFIXES: Readonly<Record<MetricType, readonly string[]>> = {
 
 /** Units that are not base units, and the base unit to use (https://prometheus.io/docs/practices/naming/#base-units). */
 const BASE_UNIT_OF: Readonly<Record<string, string>> = {
-  ms: 'seconds', millis: 'seconds', milliseconds: 'seconds', microseconds: 'seconds', nanoseconds: 'seconds', minutes: 'seconds', hours: 'seconds',
-  kb: 'bytes', mb: 'bytes', gb: 'bytes', kilobytes: 'bytes', megabytes: 'bytes', gigabytes: 'bytes', kib: 'bytes', mib: 'bytes', gib: 'bytes', bits: 'bytes',
-  percent: 'ratio', percentage: 'ratio'
+  ms: 'seconds',
+  millis: 'seconds',
+  milliseconds: 'seconds',
+  microseconds: 'seconds',
+  nanoseconds: 'seconds',
+  minutes: 'seconds',
+  hours: 'seconds',
+  kb: 'bytes',
+  mb: 'bytes',
+  gb: 'bytes',
+  kilobytes: 'bytes',
+  megabytes: 'bytes',
+  gigabytes: 'bytes',
+  kib: 'bytes',
+  mib: 'bytes',
+  gib: 'bytes',
+  bits: 'bytes',
+  percent: 'ratio',
+  percentage: 'ratio'
 }
 
 /** Label names that promise one series for each user, request or address. */
