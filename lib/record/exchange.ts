@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { MethodRows } from './endpoint-rows.ts'
 import type { FailureReason } from './http-metrics.ts'
+import type { ParserFailure } from './malformed.ts'
 
 /** Where a response keeps its exchange. */
 export const kExchange = Symbol('vitals.exchange')
@@ -40,10 +41,10 @@ export class Exchange {
   isSettled = false
   /** `end()` was called: what it writes by itself is counted already. */
   isEnding = false
-  /** What the error hook or a parser made of it. */
+  /** What the error hook made of it. */
   fault: FailureReason | undefined = undefined
-  /** The status that went out past the response object, where one did. */
-  rawStatus = 0
+  /** What the parser made of the rest of the request; the answer to that goes out past the response object. */
+  parserFailure: ParserFailure | undefined = undefined
   hasTimedOut = false
   /** The server itself broke the answer off (HTTP/2, where the socket does not tell). */
   wasDestroyedHere = false

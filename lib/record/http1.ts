@@ -31,21 +31,19 @@ interface ChannelMessage {
 
 let watchedServers = 0
 
-/** Begins to watch a server. */
-export function watchHttp1 (server: Watched, owner: ExchangeOwner): void {
+/** Begins to watch a server; returns how to stop. */
+export function watchHttp1 (server: Watched, owner: ExchangeOwner): () => void {
   if (watchedServers++ === 0) {
     subscribe('http.server.request.start', onStart)
     subscribe('http.server.response.finish', onFinish)
   }
   server[kOwner] = owner
-}
-
-/** Ends it. */
-export function unwatchHttp1 (server: Watched): void {
-  delete server[kOwner]
-  if (--watchedServers === 0) {
-    unsubscribe('http.server.request.start', onStart)
-    unsubscribe('http.server.response.finish', onFinish)
+  return () => {
+    delete server[kOwner]
+    if (--watchedServers === 0) {
+      unsubscribe('http.server.request.start', onStart)
+      unsubscribe('http.server.response.finish', onFinish)
+    }
   }
 }
 

@@ -6,13 +6,6 @@ import type { FailureReason } from './http-metrics.ts'
 /** The status of a request whose client did not wait for the answer (nginx' convention). */
 export const CLIENT_GONE = 499
 
-/** How an exchange ended. */
-export interface Outcome {
-  readonly status: number
-  readonly reason: FailureReason | undefined
-  readonly isTruncatedUpload: boolean
-}
-
 /** The answer went out whole. */
 export function settleComplete (exchange: Exchange): void {
   const { statusCode } = exchange.res
@@ -27,7 +20,8 @@ function failureOf ({ fault }: Exchange, status: number): FailureReason | undefi
 /** The connection closed before the answer was whole: who broke it off decides the status. */
 export function settleCut (exchange: Exchange, socket: Socket): void {
   const isTruncatedUpload = !exchange.req.complete
-  if (exchange.rawStatus !== 0) return exchange.settle(exchange.rawStatus, exchange.fault, isTruncatedUpload)
+  const { parserFailure } = exchange
+  if (parserFailure !== undefined) return exchange.settle(parserFailure.status, parserFailure.reason, isTruncatedUpload)
   if (exchange.hasTimedOut) return exchange.settle(CLIENT_GONE, 'timeout', isTruncatedUpload)
   if (socket.readableEnded || (socket.errored !== null && socket.errored !== exchange.res.errored)) return exchange.settle(CLIENT_GONE, 'client_abort', isTruncatedUpload)
   settleBroken(exchange, isTruncatedUpload)

@@ -11,6 +11,7 @@ import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
 import { Exchange, kExchange } from './exchange.ts'
 import type { FailureReason } from './http-metrics.ts'
 import { HttpMetrics } from './http-metrics.ts'
+import type { ParserFailure } from './malformed.ts'
 import { settleComplete, settleCut } from './outcome.ts'
 import { Routes } from './routes.ts'
 
@@ -42,7 +43,7 @@ export class Recorder implements ExchangeOwner {
   }
 
   /** Bytes came that were no request. */
-  malformed (status: number, reason: FailureReason): void {
+  malformed ({ status, reason }: ParserFailure): void {
     const rows = this.routes.malformed.of(OTHER_METHOD)
     rows.record(status, 0, 0, 0)
     rows.fail(reason)
