@@ -190,6 +190,25 @@ t.test('counts once when the handler answers, streams, throws or hijacks after t
   }))
 })
 
+t.test('counts 499 when the client leaves an upload that nobody reads, which the server notices only when it answers', async t => {
+  let entered: Gate = gate()
+  let left: Gate = gate()
+  const { app, port } = await start(t, app => {
+    app.addContentTypeParser('stream/handed', (_request, payload, done) => done(null, payload))
+    app.post('/unread', async () => { entered.open(); await left.promise; return Buffer.alloc(16 * 1024 * 1024) })
+  })
+  for (const way of ['leave', 'reset'] as const) {
+    entered = gate()
+    left = gate()
+    const client = await RawClient.connect({ port })
+    client.write('POST /unread HTTP/1.1\r\nHost: x\r\nContent-Type: stream/handed\r\nContent-Length: 300000\r\n\r\n' + 'x'.repeat(299_000))
+    await entered.promise
+    await client[way]()
+    left.open()
+  }
+  await expectOnly(t, app, [{ method: 'POST', endpoint: '/unread', status: 499, times: 2, failure: 'client_abort', requestBytes: 'any' }])
+})
+
 t.test('counts 499 when the client stops reading a large answer and leaves', async t => {
   const size = 48 * 1024 * 1024
   let entered: Gate = gate()
@@ -294,7 +313,7 @@ t.test('counts an upload that turns malformed under its route, and not as malfor
     await client.write('not a length\r\n').untilEnd()
   }
   await expectOnly(t, app, ['/parsed', '/unread'].map(endpoint => (
-    { method: 'POST', endpoint, status: 499, failure: 'client_abort', requestBytes: 'any' }
+    { method: 'POST', endpoint, status: 400, failure: 'parse_error', requestBytes: 'any', responseBytes: 'any' }
   )))
 })
 
@@ -327,11 +346,11 @@ t.test('counts a timeout as one also where the application watches for it', asyn
   await expectOnly(t, app, [{ endpoint: '/wait', status: 499, failure: 'timeout' }])
 })
 
-t.test('counts an upload that takes too long as 499 for a timeout', async t => {
+t.test('counts an upload that takes too long as the 408 that the client gets', async t => {
   const { app, port } = await start(t, app => { app.post('/parsed', () => 'never') }, {
     fastify: { requestTimeout: 40, http: { headersTimeout: 40, connectionsCheckingInterval: 10 } }
   })
   const client = await RawClient.connect({ port })
   await client.write('POST /parsed HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n0123456789').untilEnd()
-  await expectOnly(t, app, [{ method: 'POST', endpoint: '/parsed', status: 499, failure: 'timeout', requestBytes: 'any' }])
+  await expectOnly(t, app, [{ method: 'POST', endpoint: '/parsed', status: 408, failure: 'timeout', requestBytes: 'any', responseBytes: 'any' }])
 })

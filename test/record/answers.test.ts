@@ -1,4 +1,5 @@
 import t from 'tap'
+import dns from 'node:dns'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
@@ -56,8 +57,7 @@ t.test('counts every kind of route under its own template', async t => {
     { endpoint: '/optional/:part?', status: 200, times: 2, responseBytes: 16 },
     { endpoint: '/both', status: 200, responseBytes: 4 },
     { method: 'POST', endpoint: '/both', status: 200, responseBytes: 4 },
-    { endpoint: '/outer', status: 200, responseBytes: 8 },
-    { endpoint: '/outer/', status: 200, responseBytes: 8 },
+    { endpoint: '/outer', status: 200, times: 2, responseBytes: 16 },
     { endpoint: '/outer/:id', status: 200, responseBytes: 4 },
     { endpoint: '/outer/inner/leaf', status: 200, responseBytes: 4 },
     { method: 'DELETE', endpoint: '/all', status: 200, responseBytes: 3 },
@@ -112,9 +112,10 @@ t.test('counts invalid and oversized bodies under the template', async t => {
   const bytes = (answers: { body: Buffer }[]): number => answers.reduce((total, { body }) => total + body.length, 0)
   await expectOnly(t, app, [
     { method: 'POST', endpoint: '/validated', status: 200, responseBytes: valid.body.length, requestBytes: 13 },
-    { method: 'POST', endpoint: '/validated', status: 400, times: 3, responseBytes: bytes([invalid, broken, empty]), requestBytes: 21 },
-    { method: 'POST', endpoint: '/validated', status: 415, responseBytes: unknown.body.length, requestBytes: 1 },
-    { method: 'POST', endpoint: '/small', status: 413, times: 2, responseBytes: bytes([large, chunked]), requestBytes: 'any' }
+    { method: 'POST', endpoint: '/validated', status: 400, responseBytes: invalid.body.length, requestBytes: 13 },
+    { method: 'POST', endpoint: '/validated', status: 400, times: 2, responseBytes: bytes([broken, empty]), requestBytes: 8, failure: 'parse_error' },
+    { method: 'POST', endpoint: '/validated', status: 415, responseBytes: unknown.body.length, requestBytes: 1, failure: 'parse_error' },
+    { method: 'POST', endpoint: '/small', status: 413, times: 2, responseBytes: bytes([large, chunked]), requestBytes: 'any', failure: 'parse_error' }
   ])
 })
 
@@ -426,8 +427,17 @@ t.test('leaves out what `ignore` names, and nothing else', async t => {
 })
 
 t.test('counts on every address that localhost stands for', async t => {
+  // Not every machine has two: this answers as one that has.
+  const { lookup } = dns
+  const twoAddresses = (host: string, options: { all?: boolean }, done: (...result: unknown[]) => void): void => {
+    if (host === 'localhost' && options.all === true) done(null, ['127.0.0.1', '127.0.0.2'].map(address => ({ address, family: 4 })))
+    else lookup(host, options as never, done as never)
+  }
+  dns.lookup = twoAddresses as never
+  t.teardown(() => { dns.lookup = lookup })
   const { app } = await start(t, app => { app.get('/a', () => 'a') }, { host: 'localhost' })
   const addresses = app.addresses() as AddressInfo[]
+  t.equal(addresses.length, 2)
   for (const { address, port } of addresses) {
     await send({ port, host: address, path: '/a' })
     await send({ port, host: address, path: '/%E0%A4%A' })

@@ -47,7 +47,7 @@ t.test('counts a stream that fails before the head as the error that was sent', 
   for (const [path, wanted] of Object.entries({ '/node': 500, '/missing': 500, '/web': 500, '/status': 404 })) {
     const { status, body } = await send({ port, path })
     t.equal(status, wanted, path)
-    counted.push({ endpoint: path, status, responseBytes: body.length, ...(status === 500 && { failure: 'stream_error' }) })
+    counted.push({ endpoint: path, status, responseBytes: body.length, ...(status === 500 && { failure: 'handler_error' }) })
   }
   await expectOnly(t, app, counted)
 })
