@@ -46,6 +46,7 @@ export class Exchange {
   /** What the parser made of the rest of the request; the answer to that goes out past the response object. */
   parserFailure: ParserFailure | undefined = undefined
   hasTimedOut = false
+  isEventStream = false
   /** The server itself broke the answer off (HTTP/2, where the socket does not tell). */
   wasDestroyedHere = false
   requestBytes = 0

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { countRequestBody, countResponseBody } from './body-bytes.ts'
 import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
 import { Exchange, kExchange } from './exchange.ts'
-import { settleComplete, settleCut } from './outcome.ts'
+import { settleCut, settleFinished } from './outcome.ts'
 
 /*
  * HTTP/1 as Node announces it: one message when the head of a request was read, one when its answer was handed to the
@@ -80,9 +80,7 @@ function onFinish (message: unknown): void {
   const { response, socket } = message as ChannelMessage
   const exchange = response[kExchange]
   if (exchange === undefined) return
-  // An answer that was blocked when its client left is reported as finished.
-  if (socket.destroyed) settleCut(exchange, socket)
-  else settleComplete(exchange)
+  settleFinished(exchange, socket)
   // An idle connection must not keep the last request alive.
   if (socket[kLast] === exchange) socket[kLast] = null
 }

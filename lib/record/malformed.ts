@@ -23,6 +23,10 @@ function toParserFailure (error: NodeJS.ErrnoException | null): ParserFailure | 
   return FAILURE_OF_CODE[code] ?? (code.startsWith('HPE_') ? { status: 400, reason: 'parse_error' } : undefined)
 }
 
+export function isParserError (error: Error): boolean {
+  return toParserFailure(error) !== undefined
+}
+
 /** Told of bytes that were no request. */
 export type OnMalformed = (failure: ParserFailure) => void
 

@@ -61,11 +61,12 @@ export class Recorder implements ExchangeOwner {
   }
 
   bodyBegins (exchange: Exchange): void {
-    if (isEventStream(exchange)) this.#streams.set(exchange, this.#connections.open('sse'))
+    exchange.isEventStream = isEventStream(exchange)
+    if (exchange.isEventStream) this.#streams.set(exchange, this.#connections.open('sse'))
   }
 
   settled (exchange: Exchange): void {
-    this.#streams.get(exchange)?.()
+    if (exchange.isEventStream) this.#streams.get(exchange)!()
   }
 
   /**
@@ -81,7 +82,7 @@ export class Recorder implements ExchangeOwner {
     countRequestBody(req, exchange)
     res.once('finish', () => settleComplete(exchange))
     res.once('close', () => settleCut(exchange, req.socket))
-    if ((request as { ws?: unknown }).ws === true) this.#watchUpgrades(request)
+    this.#watchUpgrades(request)
     return exchange
   }
 
