@@ -13,6 +13,7 @@ export interface ExchangeHolder {
   [kExchange]?: Exchange
 }
 
+type WriteHead = (this: ServerResponse, status: unknown, reason?: unknown, headers?: unknown) => ServerResponse
 type Write = (this: ServerResponse, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean
 type End = (this: ServerResponse, chunk?: unknown, encoding?: unknown, callback?: unknown) => ServerResponse
 
@@ -22,10 +23,8 @@ export interface ExchangeOwner {
   rowsOf (request: FastifyRequest, method: string): MethodRows | null
   /** No hook saw the request. */
   unroutedRows (exchange: Exchange, status: number): MethodRows
-  /** First bytes of a body were written. */
-  bodyBegins (exchange: Exchange): void
-  /** The exchange was recorded. */
-  settled (exchange: Exchange): void
+  /** An event stream opened; returns what to call when it closes. */
+  streamOpened (): () => void
 }
 
 /** One request and its answer, from the first sign of it to the one moment at which it is counted. */
@@ -51,16 +50,19 @@ export class Exchange {
   wasDestroyedHere = false
   requestBytes = 0
   responseBytes = 0
+  readonly writeHead: WriteHead
   readonly write: Write
   readonly end: End
   readonly #owner: ExchangeOwner
   /** Holds the in-progress gauge that was raised; `undefined` before, `null` where the route is not counted. */
   #rows: MethodRows | null | undefined = undefined
+  #closeStream: (() => void) | undefined = undefined
 
   constructor (owner: ExchangeOwner, req: IncomingMessage, res: ServerResponse) {
     this.#owner = owner
     this.req = req
     this.res = res
+    this.writeHead = res.writeHead as WriteHead
     this.write = res.write as Write
     this.end = res.end as End
   }
@@ -74,8 +76,11 @@ export class Exchange {
     if (rows !== null) rows.inProgress.inc()
   }
 
-  bodyBegins (): void {
-    this.#owner.bodyBegins(this)
+  /** The head of an event stream went out. */
+  streamBegins (): void {
+    if (this.isSettled || this.isEventStream) return
+    this.isEventStream = true
+    this.#closeStream = this.#owner.streamOpened()
   }
 
   /** Counts the exchange, once: whatever comes later is not listened to. */
@@ -91,7 +96,7 @@ export class Exchange {
       rows.record(status, (performance.now() - this.startMs) / 1_000, isTruncatedUpload ? this.requestBytes : this.#requestSize(), isBodyless ? 0 : this.responseBytes)
       if (reason !== undefined) rows.fail(reason)
     }
-    this.#owner.settled(this)
+    this.#closeStream?.()
     this.previous = undefined
   }
 

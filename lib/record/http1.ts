@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { countRequestBody, countResponseBody } from './body-bytes.ts'
+import { tapRequest, tapResponse } from './message-taps.ts'
 import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
 import { Exchange, kExchange } from './exchange.ts'
 import { settleCut, settleFinished } from './outcome.ts'
@@ -64,8 +64,8 @@ function onStart (message: unknown): void {
   if (owner === undefined || response[kExchange] !== undefined) return
   const exchange = new Exchange(owner, request, response)
   response[kExchange] = exchange
-  countResponseBody(response)
-  countRequestBody(request, exchange)
+  tapResponse(response)
+  tapRequest(request, exchange)
   const last = socket[kLast]
   if (last === undefined) {
     socket.on('close', onConnectionClose)

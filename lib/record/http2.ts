@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2SecureServer, Http2Server, Http2ServerResponse, Http2Session } from 'node:http2'
-import { countRequestBody, countResponseBody } from './body-bytes.ts'
+import { tapRequest, tapResponse } from './message-taps.ts'
 import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
 import { Exchange, kExchange } from './exchange.ts'
 import { settleStream } from './outcome.ts'
@@ -18,8 +18,8 @@ export function watchHttp2 (server: Http2Server | Http2SecureServer, owner: Exch
     if (req.httpVersionMajor < 2) return
     const exchange = new Exchange(owner, req, res)
     res[kExchange] = exchange
-    countResponseBody(res)
-    countRequestBody(req, exchange)
+    tapResponse(res)
+    tapRequest(req, exchange)
     res.destroy = destroyHere
     const open = openOn((res as unknown as Http2ServerResponse).stream.session!)
     open.add(exchange)

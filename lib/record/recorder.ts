@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from '../options.ts'
 import type { Registry } from '../series/registry.ts'
-import { countRequestBody, countResponseBody } from './body-bytes.ts'
+import { tapRequest, tapResponse } from './message-taps.ts'
 import { Connections, watchWebSockets } from './connections.ts'
 import type { MethodRows } from './endpoint-rows.ts'
 import { OTHER_METHOD } from './endpoint-rows.ts'
@@ -22,7 +22,6 @@ export class Recorder implements ExchangeOwner {
   readonly routes: Routes
   readonly #connections: Connections
   readonly #webSocketServers = new WeakSet<EventEmitter>()
-  readonly #streams = new WeakMap<Exchange, () => void>()
 
   constructor (registry: Registry, { labels, buckets, ignore }: Pick<ResolvedOptions, 'labels' | 'buckets' | 'ignore'>, warn: (message: string) => void) {
     this.routes = new Routes(new HttpMetrics(registry, labels, buckets), ignore, warn)
@@ -60,13 +59,8 @@ export class Recorder implements ExchangeOwner {
     return (isRefusedByNode ? this.routes.malformed : this.routes.unmatched).of(req.method!)
   }
 
-  bodyBegins (exchange: Exchange): void {
-    exchange.isEventStream = isEventStream(exchange)
-    if (exchange.isEventStream) this.#streams.set(exchange, this.#connections.open('sse'))
-  }
-
-  settled (exchange: Exchange): void {
-    if (exchange.isEventStream) this.#streams.get(exchange)!()
+  streamOpened (): () => void {
+    return this.#connections.open('sse')
   }
 
   /**
@@ -78,8 +72,8 @@ export class Recorder implements ExchangeOwner {
     const exchange = new Exchange(this, req, res)
     res[kExchange] = exchange
     req[kExchange] = exchange
-    countResponseBody(res)
-    countRequestBody(req, exchange)
+    tapResponse(res)
+    tapRequest(req, exchange)
     res.once('finish', () => settleComplete(exchange))
     res.once('close', () => settleCut(exchange, req.socket))
     this.#watchUpgrades(request)
@@ -98,12 +92,4 @@ export class Recorder implements ExchangeOwner {
 function faultOf (code: unknown): FailureReason {
   if (code === 'FST_ERR_HANDLER_TIMEOUT') return 'timeout'
   return typeof code === 'string' && code.startsWith('FST_ERR_CTP_') ? 'parse_error' : 'handler_error'
-}
-
-function isEventStream ({ res }: Exchange): boolean {
-  const type = res.getHeader('content-type')
-  if (type !== undefined) return String(type).startsWith('text/event-stream')
-  // Headers given to writeHead() at once are not kept one by one.
-  const head = (res as { _header?: unknown })._header
-  return typeof head === 'string' && /^content-type:\s*text\/event-stream/im.test(head)
 }

@@ -3,32 +3,49 @@ import type { Exchange, ExchangeHolder } from './exchange.ts'
 import { kExchange } from './exchange.ts'
 
 /*
- * Body bytes are counted where bodies pass: in write() and end() of the response, in push() of a request that has a body.
- * One function each for all requests, set as an own property: no closure, and what others have wrapped stays in force.
+ * Heads and bodies are seen where they pass: in writeHead(), write() and end() of the response, in push() of a request
+ * that has a body. One function each for all requests, set as an own property: no closure, and what others have wrapped
+ * stays in force.
  */
 
-/** Counts the body of a response as it is written. */
-export function countResponseBody (res: ServerResponse): void {
+/** Watches the head of a response, and counts its body as it is written. */
+export function tapResponse (res: ServerResponse): void {
+  res.writeHead = noticingWriteHead as ServerResponse['writeHead']
   res.write = countingWrite as ServerResponse['write']
   res.end = countingEnd as ServerResponse['end']
 }
 
 /** Counts the body of a request as it arrives; requests without one are left alone. */
-export function countRequestBody (req: IncomingMessage & ExchangeHolder, exchange: Exchange): void {
+export function tapRequest (req: IncomingMessage & ExchangeHolder, exchange: Exchange): void {
   const { headers } = req
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined && req.httpVersionMajor < 2) return
   req[kExchange] = exchange
   req.push = countingPush
 }
 
+/** Node calls this for heads that nobody writes explicitly, too. */
+function noticingWriteHead (this: ServerResponse & ExchangeHolder, status: unknown, reason?: unknown, headers?: unknown): ServerResponse {
+  const exchange = this[kExchange]!
+  const result = exchange.writeHead.call(this, status, reason, headers)
+  if (isEventStream(this, typeof reason === 'string' ? headers : reason)) exchange.streamBegins()
+  return result
+}
+
+const EVENT_STREAM = 'text/event-stream'
+
+function isEventStream (res: ServerResponse, headers: unknown): boolean {
+  const type = (headers as Record<string, unknown> | undefined | null)?.['content-type'] ?? res.getHeader('content-type')
+  if (type !== undefined) return String(type).startsWith(EVENT_STREAM)
+  // Other spellings, and lists of names and values: Node keeps such headers in the head alone.
+  const head = (res as { _header?: unknown })._header
+  return typeof head === 'string' && /^content-type:\s*text\/event-stream/im.test(head)
+}
+
 function countingWrite (this: ServerResponse & ExchangeHolder, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
   const exchange = this[kExchange]!
   if (exchange.isEnding) return exchange.write.call(this, chunk, encoding, callback)
-  const isFirst = exchange.responseBytes === 0
   exchange.responseBytes += byteLength(chunk, encoding)
-  const accepted = exchange.write.call(this, chunk, encoding, callback)
-  if (isFirst) exchange.bodyBegins()
-  return accepted
+  return exchange.write.call(this, chunk, encoding, callback)
 }
 
 /** Counts before the call, which may settle the exchange; some responses end by way of their own write(). */
