@@ -36,20 +36,14 @@ export class Deadline {
   /** The promise's outcome, or a rejection as soon as the deadline is over. */
   async race<T> (promise: Promise<T>): Promise<T> {
     const { signal } = this
-    const { promise: over, reject } = withReject()
-    const onAbort = () => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort)
+    let stop!: () => void
+    const over = new Promise<never>((_resolve, reject) => { stop = () => reject(signal.reason) })
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop)
     try {
       return await Promise.race([promise, over])
     } finally {
-      signal.removeEventListener('abort', onAbort)
+      signal.removeEventListener('abort', stop)
     }
   }
-}
-
-function withReject (): { promise: Promise<never>, reject: (reason: unknown) => void } {
-  let reject!: (reason: unknown) => void
-  const promise = new Promise<never>((_resolve, rejectIt) => { reject = rejectIt })
-  return { promise, reject }
 }

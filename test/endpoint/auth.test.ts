@@ -115,7 +115,7 @@ t.test('a custom function that fails lets nobody in and tells nobody why', async
   const failures = [
     (request: FastifyRequest) => { throw Object.assign(new TypeError(`no such key: ${String(request.headers['x-key'])}`), { code: 'E_STORE' }) },
     async (request: FastifyRequest) => { throw new Error(String(request.headers['x-key'])) },
-    (request: FastifyRequest) => { throw request.headers['x-key'] as unknown as Error }
+    (request: FastifyRequest) => new Promise<boolean>((_resolve, reject) => reject(request.headers['x-key']))
   ]
   for (const custom of failures) {
     const { lines, logger } = logOf()

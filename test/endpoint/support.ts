@@ -126,6 +126,7 @@ export async function open (t: Test, url: string): Promise<Socket> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
   t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
   await once(socket, 'connect')
   return socket
 }
