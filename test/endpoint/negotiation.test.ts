@@ -1,6 +1,7 @@
 import t from 'tap'
 import { acceptsGzip, negotiateFormat } from '../../lib/endpoint/negotiation.ts'
 
+const PROMETHEUS_OLD = 'application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1'
 const PROMETHEUS_2 = 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1'
 const PROMETHEUS_2_55 = 'application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
 const PROMETHEUS_3 = 'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
@@ -18,6 +19,7 @@ t.test('gives OpenMetrics to whom prefers it, and text to all others', async (t)
     ['application/*', 'openmetrics'],
     ['application/*, text/*', 'openmetrics'],
     ['text/*, application/*', 'prometheus'],
+    [PROMETHEUS_OLD, 'prometheus'],
     [PROMETHEUS_2, 'openmetrics'],
     [PROMETHEUS_2_55, 'openmetrics'],
     [PROMETHEUS_3, 'openmetrics'],
