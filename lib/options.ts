@@ -16,7 +16,7 @@ export interface AuthOptions {
   readonly basic?: BasicCredentials | readonly BasicCredentials[]
   /** Addresses or CIDR ranges (`10.0.0.0/8`, `::1`) that may ask at all; others get 403. */
   readonly allow?: string | readonly string[]
-  /** The application's own decision. What it throws is a refusal. */
+  /** The application's own decision: only `true` lets in. What it throws is logged without its message, and answered with 500. */
   readonly custom?: (request: FastifyRequest) => boolean | Promise<boolean>
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Exposition } from './export/exposition.ts'
+import { registerEndpoint } from './endpoint/endpoint.ts'
 import type { VitalsOptions } from './options.ts'
 import { attachRecorder } from './record/attach.ts'
 import { Recorder } from './record/recorder.ts'
@@ -17,7 +18,22 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     registry.onWarning(warn)
     attachRecorder(app, new Recorder(registry, options, warn))
   }
-  app.decorate('vitals', new Vitals(options.enabled, registry, exposition))
+  const endpoint = options.enabled && options.endpoint
+    ? await registerEndpoint(app, { ...options, exposition, onScrape: scrapeObserver(registry) })
+    : undefined
+  app.decorate('vitals', new Vitals(options.enabled, registry, exposition, endpoint))
+}
+
+/** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */
+const SCRAPE_SIZE_BUCKETS: readonly number[] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
+
+function scrapeObserver (registry: Registry): (durationSeconds: number, sizeBytes: number) => void {
+  const duration = registry.histogram({ name: 'vitals_scrape_duration_seconds', help: 'Time to render and hand over a scrape.', unit: 'seconds' })
+  const size = registry.histogram({ name: 'vitals_scrape_size_bytes', help: 'Bytes of text of a scrape, before compression.', unit: 'bytes', buckets: SCRAPE_SIZE_BUCKETS })
+  return (durationSeconds, sizeBytes) => {
+    duration.observe(durationSeconds)
+    size.observe(sizeBytes)
+  }
 }
 
 /** The Fastify plugin: `app.register(vitals, { auth: { bearer: token } })`. */

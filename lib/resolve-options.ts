@@ -47,7 +47,9 @@ function toBoolean (name: string, text: string | undefined, fallback: boolean): 
   return variable.fail(name, 'true or false', shown(text))
 }
 
-function list (value: unknown): readonly unknown[] {
+/** One or several, never none: an empty list would quietly mean no restriction. */
+function filled (name: string, value: unknown): readonly unknown[] {
+  if (Array.isArray(value) && value.length === 0) option.fail(name, 'left out or a list that is not empty', '[]')
   return Array.isArray(value) ? value : [value]
 }
 
@@ -61,16 +63,16 @@ function resolveAuth (auth: unknown, environment: Environment): false | Resolved
   }
   const { bearer, basic, allow, custom } = option.object('auth', auth, ['bearer', 'basic', 'allow', 'custom'])
   const resolved = {
-    bearer: bearer === undefined ? [] : list(bearer).map(token => option.secret('auth.bearer', token)),
+    bearer: bearer === undefined ? [] : filled('auth.bearer', bearer).map(token => option.secret('auth.bearer', token)),
     basic: basic === undefined
       ? []
-      : list(basic).map(pair => {
+      : filled('auth.basic', basic).map(pair => {
         const { username, password } = option.object('auth.basic', pair, ['username', 'password'])
         const name = option.text('auth.basic.username', username)
         if (name.includes(':')) option.fail('auth.basic.username', 'without a colon (RFC 7617)', shown(name))
         return { username: name, password: option.secret('auth.basic.password', password) }
       }),
-    allow: allow === undefined ? [] : list(allow).map(range => option.text('auth.allow', range)),
+    allow: allow === undefined ? [] : filled('auth.allow', allow).map(range => option.text('auth.allow', range)),
     custom: custom as ResolvedAuth['custom']
   }
   if (custom !== undefined && typeof custom !== 'function') option.fail('auth.custom', 'a function', shown(custom))

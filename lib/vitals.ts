@@ -1,3 +1,4 @@
+import type { Endpoint } from './endpoint/endpoint.ts'
 import type { Format } from './export/format.ts'
 import type { Exposition } from './export/exposition.ts'
 import type { Registry } from './series/registry.ts'
@@ -18,8 +19,9 @@ export class Vitals {
   /** Defines an info: facts as labels. */
   readonly info: Registry['info']
   readonly #exposition: Exposition
+  readonly #endpoint: Endpoint | undefined
 
-  constructor (enabled: boolean, registry: Registry, exposition: Exposition) {
+  constructor (enabled: boolean, registry: Registry, exposition: Exposition, endpoint: Endpoint | undefined) {
     this.enabled = enabled
     this.registry = registry
     this.counter = registry.counter.bind(registry) as Registry['counter']
@@ -27,6 +29,12 @@ export class Vitals {
     this.histogram = registry.histogram.bind(registry) as Registry['histogram']
     this.info = registry.info.bind(registry) as Registry['info']
     this.#exposition = exposition
+    this.#endpoint = endpoint
+  }
+
+  /** Where to scrape (`http://127.0.0.1:3000/v1/metrics`); `undefined` where there is no endpoint, or before it listens. */
+  get url (): string | undefined {
+    return this.#endpoint?.url()
   }
 
   /** All metrics as text. @default { format: 'prometheus' } */

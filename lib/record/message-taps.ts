@@ -27,7 +27,7 @@ export function tapRequest (req: IncomingMessage & ExchangeHolder, exchange: Exc
 function noticingWriteHead (this: ServerResponse & ExchangeHolder, status: unknown, reason?: unknown, headers?: unknown): ServerResponse {
   const exchange = this[kExchange]!
   const result = exchange.writeHead.call(this, status, reason, headers)
-  if (isEventStream(this, typeof reason === 'string' ? headers : reason)) exchange.streamBegins()
+  if (exchange.req.method !== 'HEAD' && isEventStream(this, typeof reason === 'string' ? headers : reason)) exchange.streamBegins()
   return result
 }
 
