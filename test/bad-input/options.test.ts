@@ -57,7 +57,6 @@ const kWrongEnvironment: ReadonlyArray<readonly [variable: string, values: reado
   ['METRICS_PATH', ['metrics', '/with space', '/query?a=b']],
   ['METRICS_AUTH_TOKEN', ['two words', 'new\nline'], {}],
   ['METRICS_LABEL_1ST', ['x']],
-  ['METRICS_LABEL_', ['x']],
   ['METRICS_LABEL_BAD-NAME', ['x']],
   ['METRICS_LABEL___X', ['x']],
   ['METRICS_LABEL_METHOD', ['x']]

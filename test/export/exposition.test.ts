@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Exposition, contentType } from '../../lib/export/exposition.ts'
+import { Exposition } from '../../lib/export/exposition.ts'
+import { contentType } from '../../lib/export/format.ts'
 import { createRegistry } from '../../lib/index.ts'
 import type { ExpositionFormat } from '../support/exposition-grammar.ts'
 import { countSamples, findSample, parseExposition, sampleValue } from '../support/exposition-grammar.ts'
