@@ -8,7 +8,7 @@ import { seededRandom } from '../support/store.ts'
 
 const kRequests = 20_000
 const kConnections = 32
-const kHeapGrowthBytes = 3_000_000
+const kHeapGrowthBytes = 2_000_000
 
 interface Report { heapBytes: number, prometheus: string, openmetrics: string }
 
