@@ -1,6 +1,6 @@
 import t from 'tap'
 import fastify from 'fastify'
-import vitals from '../../lib/index.ts'
+import vitals, { createRegistry } from '../../lib/index.ts'
 
 const kSecret = 'c0rrect-horse-battery-staple'
 const auth = { bearer: 'a-good-token' }
@@ -173,4 +173,45 @@ t.test('takes everything that is valid', async t => {
     [{}, { METRICS_ENABLED: 'false' }]
   ]
   for (const [options, environment] of valid) t.equal(await refusal(options, environment), undefined, JSON.stringify(options))
+})
+
+t.test('a store of its own checks its options too', async t => {
+  const create = createRegistry as (options: unknown) => unknown
+  const wrong = [
+    5, 'x', { limits: { seriesPerMetric: 0 } }, { limits: { series: -1 } }, { limits: { series: NaN } }, { limits: { series: '5' } }, { limits: 5 }, { constantLabels: { 'bad-name': 'x' } },
+    { constantLabels: { region: 5 } }, { constantLabels: { le: 'x' } }, { constantLabels: { overflow: 'x' } }, { constantLabels: { metric: 'x' } }, { constantLabels: 'x' }, { limit: 5 }
+  ]
+  for (const options of wrong) t.throws(() => create(options), { name: 'VitalsError', code: /^FSV_ERR_/ }, describe(options))
+})
+
+t.test('an invalid configuration of a route is an error that names the route and the option', async t => {
+  const wrong: ReadonlyArray<readonly [option: RegExp, value: unknown]> = [
+    [/vitals/, 'off'], [/vitals/, 5], [/vitals/, []], [/endpont/, { endpont: '/x' }],
+    [/endpoint/, { endpoint: '' }], [/endpoint/, { endpoint: 5 }], [/endpoint/, { endpoint: null }],
+    [/buckets/, { buckets: [1] }], [/duration/, { buckets: { duration: [2, 1] } }], [/size/, { buckets: { size: [] } }], [/latency/, { buckets: { latency: [1] } }],
+    [/labels/, { labels: 'x' }], [/bad-name/, { labels: { 'bad-name': 'x' } }], [/method/, { labels: { method: 'x' } }], [/le\b/, { labels: { le: 'x' } }],
+    [/team/, { labels: { team: 5 } }], [/region/, { labels: { region: 'x' } }], [/overflow/, { labels: { overflow: 'x' } }]
+  ]
+  for (const [option, value] of wrong) {
+    const app = fastify()
+    t.teardown(() => app.close())
+    await app.register(vitals, { auth, constantLabels: { region: 'eu' } })
+    const register = async () => {
+      app.get('/the/:route', { config: { vitals: value as false } }, async () => '')
+      await app.ready()
+    }
+    await t.rejects(register(), { name: 'VitalsError', code: /^FSV_ERR_/, message: option }, describe(value))
+  }
+})
+
+t.test('no log line has a secret in it, at any level', async t => {
+  const lines: string[] = []
+  const app = fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
+  t.teardown(() => app.close())
+  await app.register(vitals, { auth: { bearer: kSecret, basic: { username: 'prometheus', password: kSecret } } })
+  await app.ready()
+  const authorizations = [`Bearer ${kSecret}`, `Bearer ${kSecret}x`, `Basic ${Buffer.from(`prometheus:${kSecret}`).toString('base64')}`, `Basic ${Buffer.from(`a:${kSecret}`).toString('base64')}`, kSecret]
+  for (const authorization of authorizations) await app.inject({ url: '/v1/metrics', headers: { authorization } })
+  t.ok(lines.length > 0)
+  for (const secret of [kSecret, ...authorizations.map(text => text.split(' ').at(-1)!)]) t.notOk(lines.some(line => line.includes(secret)))
 })

@@ -4,6 +4,7 @@ import { METHODS } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
 import { parseExposition } from '../support/exposition-grammar.ts'
+import { checkMetrics } from '../support/promtool.ts'
 import { seededRandom } from '../support/store.ts'
 
 const kRequests = 20_000
@@ -124,6 +125,7 @@ t.test('20,000 random URLs, methods, headers and Hosts add no series and no heap
 
   const parsed = parseExposition(end.prometheus, 'prometheus')
   t.ok(parseExposition(end.openmetrics, 'openmetrics').has('http_requests'))
+  t.strictSame(await checkMetrics(end.prometheus), { parses: true, complaints: '' })
   t.ok(parseExposition(warm.prometheus, 'prometheus').has('http_requests_total'))
 
   t.strictSame(unanswered.map(sent => sent.slice(0, 200)).slice(0, 5), [], 'every request has one answer')

@@ -283,6 +283,23 @@ t.test('numbers, booleans and bigints are label values', async t => {
   for (const x of ['1', '0', '1e+21', 'NaN', 'true', 'false', '12345678901234567890']) t.equal(vitals.read('a_total', { x }), 1, x)
 })
 
+t.test('labels and metrics named like what every object has are ordinary', async t => {
+  const { vitals, scrape } = await openStore(t)
+  const labels = ['constructor', 'toString', 'hasOwnProperty'] as const
+  const counter = vitals.counter({ name: 'toString', help, labels })
+  vitals.gauge({ name: 'constructor', help }).set(5)
+  vitals.gauge({ name: 'hasOwnProperty', help }).set(6)
+  counter.inc({ constructor: 'a', toString: 'b', hasOwnProperty: 'c' })
+  untyped(counter).inc({})
+  untyped(counter).inc(Object.assign(Object.create(null), { constructor: 'a', toString: 'b', hasOwnProperty: 'c' }))
+  const scraped = await scrape()
+  t.equal(sampleValue(scraped, 'toString', { constructor: 'a', toString: 'b', hasOwnProperty: 'c' }), 2)
+  t.equal(sampleValue(scraped, 'toString'), 1)
+  t.equal(sampleValue(scraped, 'constructor'), 5)
+  t.equal(sampleValue(scraped, 'hasOwnProperty'), 6)
+  t.equal(sampleValue(scraped, 'vitals_record_errors_total', { metric: 'toString' }), 3)
+})
+
 t.test('labels that throw when they are read do not throw into the caller', async t => {
   const { vitals, scrape } = await openStore(t)
   const counter = vitals.counter({ name: 'a_total', help, labels: ['x'] })
