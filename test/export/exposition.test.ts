@@ -58,7 +58,7 @@ t.test('every help text comes back exactly, in both formats', async t => {
   for (const [i, text] of texts.entries()) vitals.gauge({ name: `g${i}`, help: text })
   for (const format of kFormats) {
     const scraped = await scrape(format)
-    for (const [i, text] of texts.entries()) t.equal(scraped.get(`g${i}`)?.help ?? '', wellFormed(text), JSON.stringify(text))
+    for (const [i, text] of texts.entries()) t.equal(scraped.get(`g${i}`)?.help ?? '', wellFormed(text), `help text ${i} as ${format}`)
   }
   t.ok((await checkMetrics(await vitals.render())).parses)
 })
