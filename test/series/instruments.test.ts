@@ -262,6 +262,37 @@ t.test('a removed series is gone, and its bound holders record into a fresh one'
   t.equal(vitals.read('a_total', { x: '1' }), 2)
 })
 
+t.test('the only series of a metric without labels can be bound and removed', async t => {
+  const { vitals, scrape } = await openStore(t)
+  const counter = vitals.counter({ name: 'a_total', help })
+  const bound = counter.with({})
+  bound.inc(2)
+  t.equal(vitals.read('a_total', {}), 2)
+  counter.remove({})
+  t.equal(vitals.read('a_total'), undefined)
+  for (const format of kFormats) t.equal(sampleValue(await scrape(format), 'a_total'), undefined)
+  bound.inc()
+  counter.inc()
+  t.equal(sampleValue(await scrape(), 'a_total'), 2)
+})
+
+t.test('a snapshot does not change afterwards', async t => {
+  const registry = createRegistry()
+  const counter = registry.counter({ name: 'a_total', help, labels: ['x'] })
+  for (const x of ['1', '2', '3']) counter.inc({ x }, Number(x))
+  const snapshot = registry.snapshot()
+  const values = () => snapshot.families.find(({ name }) => name === 'a_total')!.banks.flatMap(({ series, cells, stride }) => series.map(({ names, values }, i) => [names.join(), values.join(), cells[i * stride]]))
+  const before = values()
+  t.strictSame(before, [['x', '1', 1], ['x', '2', 2], ['x', '3', 3]])
+  counter.inc({ x: '1' })
+  counter.remove({ x: '1' })
+  counter.inc({ x: '4' })
+  counter.reset()
+  registry.gauge({ name: 'late', help })
+  t.strictSame(values(), before)
+  t.notOk(snapshot.families.some(({ name }) => name === 'late'))
+})
+
 t.test('reset starts every series anew and leaves bound ones bound', async t => {
   const { vitals, scrape } = await openStore(t)
   const counter = vitals.counter({ name: 'a_total', help, labels: ['x'] })

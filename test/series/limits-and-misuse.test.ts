@@ -1,6 +1,8 @@
 import t from 'tap'
+import fastify from 'fastify'
+import vitals from '../../lib/index.ts'
 import type { ParsedExposition } from '../support/exposition-grammar.ts'
-import { sampleValue } from '../support/exposition-grammar.ts'
+import { parseExposition, sampleValue } from '../support/exposition-grammar.ts'
 import { openStore, seededRandom } from '../support/store.ts'
 
 const help = 'For the test.'
@@ -131,6 +133,29 @@ t.test('the limit over all metrics holds, and every total stays true', async t =
   counters[0]!.remove({ x: 0 })
   counters[2]!.inc({ x: 'gets the place' })
   t.equal(vitals.read('c_total', { x: 'gets the place' }), 1)
+})
+
+t.test('requests past the limit are still counted, each once, and leave none in progress', async t => {
+  const limits = [{ seriesPerMetric: 2 }, { series: 1 }, { series: 9 }]
+  for (const limit of limits) {
+    const app = fastify()
+    t.teardown(() => app.close())
+    await app.register(vitals, { endpoint: false, limits: limit })
+    for (let route = 0; route < 6; route++) app.get(`/r${route}`, async (_request, reply) => { reply.code(200 + route); return 'x'.repeat(route) })
+    for (let round = 0; round < 3; round++) {
+      for (let route = 0; route < 6; route++) await app.inject(`/r${route}`)
+      await app.inject(`/nowhere/${round}`)
+    }
+    for (const format of ['prometheus', 'openmetrics'] as const) {
+      const scraped = parseExposition(await app.vitals.render({ format }), format)
+      const what = `${JSON.stringify(limit)} as ${format}`
+      t.equal(total(scraped, format === 'openmetrics' ? 'http_requests' : 'http_requests_total', 'http_requests_total').sum, 21, what)
+      t.equal(total(scraped, 'http_request_duration_seconds', 'http_request_duration_seconds_count').sum, 21, what)
+      t.equal(total(scraped, 'http_response_size_bytes', 'http_response_size_bytes_count').sum, 21, what)
+      for (const { value } of scraped.get('http_requests_in_progress')?.samples ?? []) t.equal(value, 0, what)
+      t.ok(sampleValue(scraped, 'vitals_series_overflow_total', { metric: 'http_request_duration_seconds' })! > 0, what)
+    }
+  }
 })
 
 t.test('2,000 series for each metric and 10,000 in all unless asked otherwise', async t => {
