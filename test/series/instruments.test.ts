@@ -376,7 +376,9 @@ t.test('the same name for something else is an error that says both', async t =>
 t.test('a metric that the plugin fills itself cannot be defined by the application', async t => {
   const { vitals } = await openStore(t)
   const labels = ['method', 'endpoint', 'status'] as const
-  t.throws(() => vitals.counter({ name: 'http_requests_total', help, labels }), { code: /^FSV_ERR_/, message: /http_requests_total/ })
+  for (const unit of [{}, { unit: 'seconds' }, { unit: 'requests' }]) {
+    t.throws(() => vitals.counter({ name: 'http_requests_total', help, labels, ...unit }), { code: /^FSV_ERR_/, message: /http_requests_total/ })
+  }
   t.throws(() => vitals.counter({ name: 'vitals_series', help }), { code: /^FSV_ERR_/, message: /vitals_series/ })
 })
 

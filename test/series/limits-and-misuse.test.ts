@@ -185,6 +185,20 @@ t.test('defining the same metric again takes no room', async t => {
   t.strictSame(total(await scrape(), 'b_total'), { series: 20, sum: 20 })
 })
 
+t.test('a refused definition takes no room and reads nothing', async t => {
+  const { vitals, scrape } = await openStore(t, { limits: { series: 50 } })
+  vitals.histogram({ name: 'a_seconds', help })
+  let reads = 0
+  for (let i = 0; i < 100; i++) {
+    t.throws(() => vitals.gauge({ name: 'a_seconds_sum', help, collect: () => { reads++ } }), { code: /^FSV_ERR_/ })
+    t.throws(() => vitals.counter({ name: 'a_seconds', help }), { code: /^FSV_ERR_/ })
+  }
+  const counter = vitals.counter({ name: 'b_total', help, labels: ['x'] })
+  for (let x = 0; x < 20; x++) counter.inc({ x })
+  t.strictSame(total(await scrape(), 'b_total'), { series: 20, sum: 20 })
+  t.equal(reads, 0)
+})
+
 t.test('a label named overflow does not meet the overflow series', async t => {
   const { vitals, scrape } = await openStore(t, { limits: { seriesPerMetric: 2 } })
   let counter
