@@ -48,6 +48,7 @@ function addRoutes (app: FastifyInstance, random: Random): void {
     app.post(`${mood}/unread/:id`, () => 'unread')
     app.get(`${mood}/breaks/:id`, () => Readable.from((async function * () { yield 'piece'; await turn(); throw new Error('late') })()))
   }
+  app.get('/calm/last', () => 'the last of all')
   app.get('/rough/never/:id', () => new Promise(() => {}))
 }
 
@@ -76,16 +77,14 @@ async function stay (port: number, random: Random, books: Books, id: number): Pr
   await finish(client, random, books)
 }
 
-/** Makes sure that the last answer is in before the connection ends, which some end with what Node refuses. */
+/** Waits for a last answer, so that the server has nothing left to do, and ends the connection, at times with what Node refuses. */
 async function finish (client: RawClient, random: Random, books: Books): Promise<void> {
-  const last = random.pick(['nonsense\r\n\r\n', 'GET / HTTP/1.1\r\n\r\n', 'HEAD /calm/text/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'])
-  if (last.startsWith('HEAD')) books.answered('HEAD /calm/text/:id', 200)
+  await client.write('GET /calm/last HTTP/1.1\r\nHost: x\r\n\r\n').until('the last of all')
+  books.answered('GET /calm/last', 200)
+  const end = random.pick(['nonsense\r\n\r\n', 'GET / HTTP/1.1\r\n\r\n', 'HEAD /calm/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'])
+  if (end.startsWith('HEAD')) books.answered('HEAD /calm/last', 200)
   else books.refused++
-  // What Node refuses cuts off answers that are still being written: first let the server have nothing left to do.
-  const text = await client.write('GET /calm/text/1 HTTP/1.1\r\nHost: x\r\n\r\n').until('\r\n\r\ntext')
-  books.answered('GET /calm/text/:id', 200)
-  await client.until('HTTP/1.1 ', text.split('HTTP/1.1 ').length - 1)
-  await client.write(last).untilEnd()
+  await client.write(end).untilEnd()
 }
 
 /** Asks for things, some of which never come, and leaves at some moment in some way. */
@@ -117,7 +116,7 @@ async function compare (t: Test, app: FastifyInstance, books: Books): Promise<Re
   const read = async (): Promise<ReturnType<typeof toLedger>> => toLedger(parseSamples(await app.vitals.render()))
   await eventually(async () => {
     const { requests, inProgress } = await read()
-    return sum(requests) === books.total && sum(inProgress) === 0
+    return sum(requests) >= books.total && sum(inProgress) === 0
   }, 3_000)
   for (let i = 0; i < 20; i++) await turn()
   const { requests, durations, requestSizes, responseSizes, inProgress, failures } = await read()
