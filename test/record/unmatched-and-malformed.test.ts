@@ -233,6 +233,25 @@ t.test('counts a request whose client breaks the connection with malformed bytes
   ])
 })
 
+t.test('counts no second request when the body of one that was answered early turns malformed or breaks off', async t => {
+  const { app, port } = await start(t, app => {
+    app.post('/early', { onRequest: async (_, reply) => reply.code(401).send('no') }, () => 'never')
+  })
+  const head = 'POST /early HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n'
+  for (const [begin, end] of [
+    ['Transfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n', 'not a length\r\n'],
+    ['Transfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n', ''],
+    ['Content-Length: 100\r\n\r\nfour', '']
+  ]) {
+    const client = await RawClient.connect({ port })
+    await client.write(head + begin).until('\r\n\r\nno')
+    if (end === '') client.halfClose()
+    else client.write(end!)
+    await client.untilEnd()
+  }
+  await expectOnly(t, app, [{ method: 'POST', endpoint: '/early', status: 401, times: 3, requestBytes: 'any', responseBytes: 6 }])
+})
+
 t.test('counts what Node refuses before Fastify sees it: no Host, an unknown Expect, too many requests', async t => {
   const { app, port } = await start(t, app => { app.get('/', () => 'root') }, { fastify: { maxRequestsPerSocket: 2 } })
   const hostless = await RawClient.connect({ port })

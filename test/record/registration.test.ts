@@ -1,0 +1,260 @@
+import t from 'tap'
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import rateLimit from '@fastify/rate-limit'
+import vitals, { createRegistry } from '../../lib/index.ts'
+import { start } from '../support/start.ts'
+import { send } from '../support/send.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { expectOnly } from '../support/expect-only.ts'
+import { turn } from '../support/gate.ts'
+
+t.test('counts routes declared before the plugin, in the same context and in others', async t => {
+  const { app, port } = await start(t, app => {
+    app.get('/after', () => 'after')
+    app.register(async child => { child.get('/after', () => 'after') }, { prefix: '/later' })
+  }, {
+    before: async app => {
+      app.get('/before', () => 'before')
+      app.get('/before/throws', () => { throw new Error('thrown') })
+      app.post('/before/opted-out', { config: { vitals: false } }, () => 'uncounted')
+      await app.register(async child => {
+        child.get('/:id', () => 'child')
+        await child.register(async grandchild => { grandchild.get('/leaf', () => 'leaf') }, { prefix: '/deep' })
+      }, { prefix: '/child' })
+      app.register(async child => { child.get('/x', () => 'pending') }, { prefix: '/pending' })
+    }
+  })
+  for (const path of ['/before', '/before/throws', '/child/1', '/child/deep/leaf', '/pending/x', '/after', '/later/after']) await send({ port, path })
+  await send({ port, path: '/before/opted-out', method: 'POST' })
+  await send({ port, path: '/child/1', method: 'HEAD' })
+  await expectOnly(t, app, [
+    { endpoint: '/before', status: 200, responseBytes: 6 },
+    { endpoint: '/before/throws', status: 500, responseBytes: 'any', failure: 'handler_error' },
+    { endpoint: '/child/:id', status: 200, responseBytes: 5 },
+    { method: 'HEAD', endpoint: '/child/:id', status: 200 },
+    { endpoint: '/child/deep/leaf', status: 200, responseBytes: 4 },
+    { endpoint: '/pending/x', status: 200, responseBytes: 7 },
+    { endpoint: '/after', status: 200, responseBytes: 5 },
+    { endpoint: '/later/after', status: 200, responseBytes: 5 }
+  ])
+})
+
+t.test('counts under the template what an earlier plugin answers or throws in its onRequest hook', async t => {
+  const { app, port } = await start(t, app => {
+    app.get('/users/:id', () => 'user')
+    app.post('/users', request => request.body as string)
+  }, {
+    before: app => {
+      app.addHook('onRequest', async (request, reply) => {
+        const { how } = request.query as { how?: string }
+        if (how === 'reply') return reply.code(403).send('no')
+        if (how === 'throw') throw Object.assign(new Error('no'), { statusCode: 429 })
+        if (how === 'fail') throw new Error('no')
+        if (how === 'raw') { reply.hijack(); reply.raw.statusCode = 418; reply.raw.end('raw') }
+        if (how === 'later') await turn()
+      })
+    }
+  })
+  t.equal((await send({ port, path: '/users/1?how=reply' })).status, 403)
+  const thrown = await send({ port, path: '/users/1?how=throw' })
+  const failed = await send({ port, path: '/users/1?how=fail' })
+  t.equal((await send({ port, path: '/users/1?how=raw' })).status, 418)
+  await send({ port, path: '/users/1?how=later' })
+  t.equal((await send({ port, path: '/users/1?how=reply', method: 'HEAD' })).status, 403)
+  t.equal((await send({ port, path: '/users?how=reply', method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'four' })).status, 403)
+  t.equal((await send({ port, path: '/nowhere?how=reply' })).status, 403)
+  await expectOnly(t, app, [
+    { endpoint: '/users/:id', status: 403, responseBytes: 2 },
+    { endpoint: '/users/:id', status: 429, responseBytes: thrown.body.length },
+    { endpoint: '/users/:id', status: 500, responseBytes: failed.body.length, failure: 'handler_error' },
+    { endpoint: '/users/:id', status: 418, responseBytes: 3 },
+    { endpoint: '/users/:id', status: 200, responseBytes: 4 },
+    { method: 'HEAD', endpoint: '/users/:id', status: 403 },
+    { method: 'POST', endpoint: '/users', status: 403, requestBytes: 'any', responseBytes: 2 },
+    { endpoint: 'unmatched', status: 403, responseBytes: 2 }
+  ])
+})
+
+t.test('counts what a rate limiter refuses, whichever of the two comes first', async t => {
+  for (const first of [true, false]) {
+    const limit = (app: FastifyInstance): unknown => app.register(rateLimit, { max: 2 })
+    const { app, port } = await start(t, async app => {
+      if (!first) await limit(app)
+      app.get('/limited', () => 'fine')
+    }, { before: async app => { if (first) await limit(app) } })
+    const statuses = []
+    for (let i = 0; i < 4; i++) statuses.push((await send({ port, path: '/limited' })).status)
+    t.strictSame(statuses, [200, 200, 429, 429])
+    await expectOnly(t, app, [
+      { endpoint: '/limited', status: 200, times: 2, responseBytes: 8 },
+      { endpoint: '/limited', status: 429, times: 2, responseBytes: 'any' }
+    ])
+  }
+})
+
+t.test('counts the whole application when it is registered in a context of its own', async t => {
+  const app = fastify({ forceCloseConnections: true })
+  t.teardown(() => app.close())
+  app.get('/outside', () => 'outside')
+  await app.register(async child => {
+    await child.register(vitals, { endpoint: false })
+    child.get('/inside', () => 'inside')
+    app.decorate('inner', { getter: () => child })
+  }, { prefix: '/inner' })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  await send({ port, path: '/inner/inside' })
+  await send({ port, path: '/outside' })
+  await send({ port, path: '/%' })
+  await expectOnly(t, (app as unknown as { inner: FastifyInstance }).inner, [
+    { endpoint: '/inner/inside', status: 200, responseBytes: 6 },
+    { endpoint: '/outside', status: 200, responseBytes: 7 },
+    { endpoint: 'unmatched', status: 400, responseBytes: 'any' }
+  ])
+})
+
+t.test('refuses a second registration on the same application, wherever it is', async t => {
+  const again: Record<string, (app: FastifyInstance) => unknown> = {
+    'at the root': app => app.register(vitals, { endpoint: false }),
+    'in a child': app => app.register(async child => { await child.register(vitals, { endpoint: false }) }),
+    'with a store of its own': app => app.register(vitals, { endpoint: false, registry: createRegistry() })
+  }
+  for (const [where, register] of Object.entries(again)) {
+    const app = fastify()
+    t.teardown(() => app.close())
+    await app.register(vitals, { endpoint: false })
+    await t.rejects(async () => { await register(app); await app.ready() }, { code: 'FSV_ERR_ALREADY_REGISTERED', message: /once/ }, where)
+  }
+  const siblings = fastify()
+  t.teardown(() => siblings.close())
+  await siblings.register(async child => { await child.register(vitals, { endpoint: false }) })
+  await t.rejects(async () => {
+    await siblings.register(async child => { await child.register(vitals, { endpoint: false }) })
+    await siblings.ready()
+  }, { code: 'FSV_ERR_ALREADY_REGISTERED' }, 'in two children')
+})
+
+t.test('keeps the stores of several applications apart', async t => {
+  const one = await start(t, app => { app.get('/a', () => 'one') })
+  const two = await start(t, app => { app.get('/a', () => 'two!') })
+  await send({ port: one.port, path: '/a' })
+  await send({ port: two.port, path: '/a' })
+  await send({ port: two.port, path: '/a' })
+  await send({ port: one.port, path: '/%' })
+  await expectOnly(t, one.app, [
+    { endpoint: '/a', status: 200, responseBytes: 3 },
+    { endpoint: 'unmatched', status: 400, responseBytes: 'any' }
+  ])
+  await expectOnly(t, two.app, [{ endpoint: '/a', status: 200, times: 2, responseBytes: 8 }])
+  await one.app.close()
+  await send({ port: two.port, path: '/%' })
+  const client = await RawClient.connect({ port: two.port })
+  await client.write('nonsense\r\n\r\n').untilEnd()
+  await expectOnly(t, two.app, [
+    { endpoint: '/a', status: 200, times: 2, responseBytes: 8 },
+    { endpoint: 'unmatched', status: 400, responseBytes: 'any' },
+    { method: '_OTHER', endpoint: 'malformed', status: 400, responseBytes: 'any', failure: 'parse_error' }
+  ], 'the other goes on counting when one has closed')
+})
+
+t.test('sums what several applications share', async t => {
+  const registry = createRegistry()
+  const one = await start(t, app => { app.get('/a', () => 'one'); app.get('/only-one', () => 'x') }, { vitals: { registry } })
+  const two = await start(t, app => { app.get('/a', () => 'two!') }, { vitals: { registry: one.app.vitals.registry } })
+  t.equal(one.app.vitals.registry, registry)
+  await send({ port: one.port, path: '/a' })
+  await send({ port: two.port, path: '/a' })
+  await send({ port: one.port, path: '/only-one' })
+  await send({ port: two.port, path: '/only-one' })
+  await two.app.inject('/a')
+  const both = [
+    { endpoint: '/a', status: 200, times: 3, responseBytes: 11 },
+    { endpoint: '/only-one', status: 200, responseBytes: 1 },
+    { endpoint: 'unmatched', status: 404, responseBytes: 'any' as const }
+  ]
+  await expectOnly(t, one.app, both)
+  await expectOnly(t, two.app, both)
+  await one.app.close()
+  await send({ port: two.port, path: '/a' })
+  await expectOnly(t, two.app, [{ endpoint: '/a', status: 200, responseBytes: 4 }, ...both])
+})
+
+t.test('counts nothing and adds no hook when it is disabled, and keeps the interface', async t => {
+  const hooks: unknown[] = []
+  const { app, port } = await start(t, app => {
+    app.get('/a', () => 'a')
+  }, {
+    vitals: { enabled: false },
+    before: app => {
+      const { addHook } = app
+      app.addHook = function (this: FastifyInstance, name: string, ...rest: unknown[]) {
+        hooks.push(name)
+        return addHook.call(this, name as never, ...rest as [never])
+      } as never
+    }
+  })
+  t.equal((await send({ port, path: '/a' })).status, 200)
+  await send({ port, path: '/%' })
+  const client = await RawClient.connect({ port })
+  await client.write('nonsense\r\n\r\n').untilEnd()
+  t.equal(app.vitals.enabled, false)
+  await expectOnly(t, app, [])
+  t.equal(app.server.listenerCount('clientError'), 1, 'Fastify\'s own')
+  app.vitals.counter({ name: 'things_total', help: 'Things.' }).inc()
+  t.strictSame(hooks, [])
+})
+
+t.test('counts on a server that the application made itself', async t => {
+  const { app, port } = await start(t, app => {
+    app.get('/a', () => 'a')
+    app.get('/wait', () => new Promise(() => {}))
+  }, {
+    fastify: { forceCloseConnections: true, serverFactory: (handler: http.RequestListener) => http.createServer((req, res) => handler(req, res)) }
+  })
+  await send({ port, path: '/a' })
+  await send({ port, path: '/%' })
+  const client = await RawClient.connect({ port })
+  const seen = new Promise(resolve => app.server.once('request', resolve))
+  client.write('GET /wait HTTP/1.1\r\nHost: x\r\n\r\n')
+  await seen
+  await client.reset()
+  await expectOnly(t, app, [
+    { endpoint: '/a', status: 200, responseBytes: 1 },
+    { endpoint: 'unmatched', status: 400, responseBytes: 'any' },
+    { endpoint: '/wait', status: 499, failure: 'client_abort' }
+  ])
+})
+
+t.test('counts requests that were rewritten under the route they reached', async t => {
+  const { app, port } = await start(t, app => { app.get('/new/:id', () => 'new') }, {
+    fastify: { rewriteUrl: (req: http.IncomingMessage) => req.url!.replace('/old', '/new') }
+  })
+  await send({ port, path: '/old/1' })
+  await expectOnly(t, app, [{ endpoint: '/new/:id', status: 200, responseBytes: 3 }])
+})
+
+t.test('leaves no listener behind when the application has closed', async t => {
+  const { app, port } = await start(t, app => { app.get('/a', () => 'a') })
+  await send({ port, path: '/a' })
+  const { server } = app
+  await app.close()
+  t.equal(server.listenerCount('clientError'), 1, 'Fastify\'s own')
+  await expectOnly(t, app, [{ endpoint: '/a', status: 200, responseBytes: 1 }])
+})
+
+t.test('counts what a forced close cuts off, once, and not as left by the client', async t => {
+  let entered!: () => void
+  const running = new Promise<void>(resolve => { entered = resolve })
+  const { app, port } = await start(t, app => {
+    app.get('/running', () => { entered(); return new Promise(() => {}) })
+  }, { fastify: { forceCloseConnections: true } })
+  const client = await RawClient.connect({ port })
+  client.write('GET /running HTTP/1.1\r\nHost: x\r\n\r\n')
+  await running
+  await app.close()
+  await client.untilEnd()
+  await expectOnly(t, app, [{ endpoint: '/running', status: 200, failure: 'stream_error' }])
+})
