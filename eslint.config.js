@@ -1,76 +1,69 @@
 import neostandard, { plugins, resolveIgnoresFromGitignore } from 'neostandard'
 
+const common = { values: ['errors.ts', 'checks.ts'], types: ['options.ts'] }
+const rooms = ['series/', 'record/', 'limiter/', 'clients/', 'domains/', 'runtime/', 'bridges/', 'export/', 'endpoint/']
+
 /**
- * Who may import whom in lib. A file of a room may import its own room, errors.ts and the types of options.ts. Beyond
- * that: `values` are the rooms it may use, `types` the rooms it may only name in an `import type`, `fastify` says
- * whether it may import Fastify's packages, `pure` that it does no I/O.
- * @type {Record<string, { values: string[], types: string[], fastify: boolean, pure?: boolean }>}
+ * Who may import whom in lib: for each room (a folder) and each file beside them, the others it may use, those it may
+ * only name in an `import type`, whether it may import Fastify's packages, and whether it does no I/O.
+ * Itself it may always import. A folder or file without a line here may import nothing of ours.
  */
-const rooms = {
-  series: { values: [], types: [], fastify: false, pure: true },
-  record: { values: ['series'], types: [], fastify: true },
-  limiter: { values: ['series'], types: [], fastify: true },
-  clients: { values: ['series'], types: [], fastify: false },
-  domains: { values: ['series'], types: [], fastify: false },
-  runtime: { values: ['series'], types: [], fastify: false },
-  bridges: { values: ['series'], types: [], fastify: false },
-  export: { values: ['series'], types: [], fastify: false },
-  endpoint: { values: ['export'], types: ['series'], fastify: true },
+const doors = {
+  'series/': { ...common, pure: true },
+  'record/': { ...common, values: [...common.values, 'series/'], fastify: true },
+  'limiter/': { ...common, values: [...common.values, 'series/'], fastify: true },
+  'clients/': { ...common, values: [...common.values, 'series/'] },
+  'domains/': { ...common, values: [...common.values, 'series/'] },
+  'runtime/': { ...common, values: [...common.values, 'series/'] },
+  'bridges/': { ...common, values: [...common.values, 'series/'] },
+  'export/': { ...common, values: [...common.values, 'series/'] },
+  'endpoint/': { values: [...common.values, 'export/'], types: [...common.types, 'series/'], fastify: true },
+  'errors.ts': {},
+  'checks.ts': { values: ['errors.ts'] },
+  'options.ts': { types: rooms, fastify: true },
+  'resolve-options.ts': { values: [...common.values, ...rooms], types: common.types },
+  'vitals.ts': { values: common.values, types: [...common.types, ...rooms] },
+  'plugin.ts': { values: [...common.values, 'options.ts', 'resolve-options.ts', 'vitals.ts', ...rooms], fastify: true, lazy: true },
+  'index.ts': { values: [...common.values, 'options.ts', 'vitals.ts', 'plugin.ts', ...rooms], fastify: true },
 }
 
-const style = {
-  regex: '^\\..*\\.js$',
-  message: 'Imports of our own files end in .ts.',
-}
-const composition = {
-  regex: '^\\..*/(index|plugin)\\.ts$',
-  message: 'Only index.ts and tests import the composition root.',
-}
-const fastify = {
+const extension = { regex: '^\\..*\\.js$', message: 'Imports of our own files end in .ts.' }
+const fastifyPackages = {
   regex: '^(@fastify/|fastify(-plugin)?(/|$))',
   message: 'Only index, plugin, options, record, limiter and endpoint know Fastify.',
 }
-const optionTypes = {
-  regex: '^\\..*/options\\.ts$',
-  allowTypeImports: true,
-  message: 'Only plugin.ts resolves options; elsewhere import their types.',
-}
-
 const inputOutput = {
   regex: '^(node:)?(child_process|cluster|dgram|dns|fs|http|https|http2|net|timers|tls|worker_threads)(/|$)',
   message: 'The store does no I/O and sets no timer.',
 }
 const timersAndFetch = ['fetch', 'setImmediate', 'setInterval', 'setTimeout']
-
-const anyRoom = (names) => `^\\.\\.?/(\\.\\./)*(${names.join('|')})/`
-
-function ruleOf (patterns) {
-  return { 'no-restricted-imports': ['error', { patterns: [style, ...patterns] }] }
+const dynamicImport = {
+  selector: 'ImportExpression > Literal.source[value=/^\\./]',
+  message: 'Only plugin.ts imports our own files dynamically.',
 }
 
-function roomRules (name, { values, types, fastify: knowsFastify, pure = false }) {
-  const closed = Object.keys(rooms).filter(room => room !== name && !values.includes(room) && !types.includes(room))
-  const patterns = [composition, optionTypes, {
-    regex: anyRoom(closed),
-    message: `${name}/ may import ${[...values, 'errors.ts'].join(', ')} and itself only.`,
-  }]
+/** Relative imports of these rooms and files, from a room at any depth or from beside the rooms. */
+function importsOf (names, fromRoom) {
+  const targets = names.map(name => name.endsWith('/') ? name : `${name.replace('.', '\\.')}$`)
+  return `^${fromRoom ? '(\\./)?(\\.\\./)+' : '\\./'}(${targets.join('|')})`
+}
+
+const restricted = patterns => ({ 'no-restricted-imports': ['error', { patterns: [extension, ...patterns] }] })
+
+function doorOf (name, { values = [], types = [], fastify = false, pure = false, lazy = false }) {
+  const isRoom = name.endsWith('/')
+  const closed = Object.keys(doors).filter(other => other !== name && !values.includes(other) && !types.includes(other))
+  const patterns = [{ regex: importsOf(closed, isRoom), message: `${name} may import ${values.join(', ') || 'nothing of ours'}.` }]
   if (types.length > 0) {
-    patterns.push({
-      regex: anyRoom(types),
-      allowTypeImports: true,
-      message: `${name}/ may import only types from ${types.join(', ')}.`,
-    })
+    patterns.push({ regex: importsOf(types, isRoom), allowTypeImports: true, message: `${name} may import only types from there.` })
   }
-  if (!knowsFastify) patterns.push(fastify)
+  if (!fastify) patterns.push(fastifyPackages)
   if (pure) patterns.push(inputOutput)
   return {
-    files: [`lib/${name}/**/*.ts`],
+    files: [isRoom ? `lib/${name}**/*.ts` : `lib/${name}`],
     rules: {
-      ...ruleOf(patterns),
-      'no-restricted-syntax': ['error', {
-        selector: 'ImportExpression > Literal.source[value=/^\\./]',
-        message: 'Only plugin.ts imports our own files dynamically.',
-      }],
+      ...restricted(patterns),
+      'no-restricted-syntax': lazy ? 'off' : ['error', dynamicImport],
       'no-restricted-globals': pure
         ? ['error', ...timersAndFetch.map(name => ({ name, message: inputOutput.message }))]
         : 'off',
@@ -91,7 +84,7 @@ export default [
     plugins: { '@typescript-eslint': plugins['typescript-eslint'].plugin },
     rules: {
       '@typescript-eslint/ban-ts-comment': ['error', { 'ts-expect-error': 'allow-with-description' }],
-      ...ruleOf([]),
+      ...restricted([]),
     },
   },
   {
@@ -101,31 +94,8 @@ export default [
       'no-restricted-exports': ['error', {
         restrictDefaultExports: { direct: true, named: true, defaultFrom: true, namedFrom: true, namespaceFrom: true },
       }],
-      // A file outside the known rooms and roots may import nothing of ours: give a new room its line in `rooms`.
-      ...ruleOf([fastify, { regex: '^\\.', message: 'This folder has no line in the rooms of eslint.config.js.' }]),
+      ...restricted([fastifyPackages, { regex: '^\\.', message: 'Give this room or file its line in eslint.config.js.' }]),
     },
   },
-  {
-    files: ['lib/errors.ts'],
-    rules: ruleOf([fastify, { regex: '^\\.', message: 'errors.ts stands on nothing.' }]),
-  },
-  {
-    files: ['lib/checks.ts'],
-    rules: ruleOf([fastify, { regex: '^\\.(?!/errors\\.ts$)', message: 'checks.ts stands on errors.ts alone.' }]),
-  },
-  { files: ['lib/resolve-options.ts'], rules: ruleOf([composition, fastify]) },
-  {
-    files: ['lib/options.ts', 'lib/vitals.ts'],
-    rules: ruleOf([composition, {
-      regex: anyRoom(Object.keys(rooms)),
-      allowTypeImports: true,
-      message: 'options.ts and vitals.ts may name the types of a room, not run its code.',
-    }]),
-  },
-  {
-    files: ['lib/plugin.ts'],
-    rules: ruleOf([{ regex: '(^|/)index\\.ts$', message: 'index.ts only exports; nothing imports it.' }]),
-  },
-  { files: ['lib/index.ts'], rules: ruleOf([]) },
-  ...Object.entries(rooms).map(([name, room]) => roomRules(name, room)),
+  ...Object.entries(doors).map(([name, door]) => doorOf(name, door)),
 ]

@@ -58,11 +58,13 @@ t.test('the packed tarball in an empty project', async t => {
     })
   }
 
-  for (const [version, folder] of [['5.9', 'typescript-5.9'], ['6', 'typescript'], ['7', 'typescript-7']] as const) {
+  // The fastest compiler also checks the declarations themselves, Fastify's among them.
+  const compilers = [['5.9', 'typescript-5.9', 'true'], ['6', 'typescript', 'true'], ['7', 'typescript-7', 'false']] as const
+  for (const [version, folder, skipLibCheck] of compilers) {
     t.test(`gives TypeScript ${version} its types, by import and by require()`, async t => {
       const compiler = join(modules, folder, 'bin/tsc')
       t.match(await output(project, process.execPath, compiler, '--version'), `Version ${version}.`)
-      t.equal(await output(project, process.execPath, compiler, '-p', '.'), '')
+      t.equal(await output(project, process.execPath, compiler, '-p', '.', '--skipLibCheck', skipLibCheck), '')
     })
   }
 

@@ -14,5 +14,5 @@ created.inc({ organisation: 'acme' })
 await app.register(vitals, { authentication: false })
 app.get('/health', { config: { vitals: false } }, async () => enabled)
 
-export const code: string = new VitalsError('FSV_ERR_SOMETHING', 'something').code
+export const codeOf = (error: unknown): string => error instanceof VitalsError ? error.code : ''
 export const text: Promise<string> = app.vitals.render({ format: 'openmetrics' })
