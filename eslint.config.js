@@ -24,7 +24,7 @@ const doors = {
   'resolve-options.ts': { values: [...common.values, ...rooms], types: common.types },
   'vitals.ts': { values: common.values, types: [...common.types, ...rooms] },
   'plugin.ts': { values: [...common.values, 'options.ts', 'resolve-options.ts', 'vitals.ts', ...rooms], fastify: true, lazy: true },
-  'index.ts': { values: [...common.values, 'options.ts', 'vitals.ts', 'plugin.ts', ...rooms], fastify: true },
+  'index.ts': { values: [...common.values, 'options.ts', 'resolve-options.ts', 'vitals.ts', 'plugin.ts', ...rooms], fastify: true },
 }
 
 const extension = { regex: '^\\..*\\.js$', message: 'Imports of our own files end in .ts.' }

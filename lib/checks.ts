@@ -67,8 +67,8 @@ export class Check {
 
   /** Label names: the exposition format's syntax, none used twice. */
   labelName (option: string, value: unknown): string {
-    if (typeof value !== 'string' || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(value) || value.startsWith('__') || value === 'le') {
-      return this.fail(option, 'a label name: letters, digits and underscores, no digit first, not beginning with __, not le', shown(value))
+    if (typeof value !== 'string' || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(value) || value.startsWith('__') || value === 'le' || value === 'overflow') {
+      return this.fail(option, 'a label name: letters, digits and underscores, no digit first, not beginning with __, not le or overflow', shown(value))
     }
     return value
   }

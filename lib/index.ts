@@ -1,7 +1,7 @@
+import { VitalsError } from './errors.ts'
 import type { RouteConfig } from './options.ts'
 import { vitals } from './plugin.ts'
-import type { RegistryOptions } from './series/registry.ts'
-import { Registry } from './series/registry.ts'
+import { createRegistry } from './resolve-options.ts'
 import type { Vitals } from './vitals.ts'
 
 declare module 'fastify' {
@@ -14,12 +14,6 @@ declare module 'fastify' {
   }
 }
 
-/** A store that several Fastify instances may share: give it to each as option `registry`. */
-export function createRegistry (options?: RegistryOptions): Registry {
-  return new Registry(options)
-}
-
-export { VitalsError } from './errors.ts'
 export type { VitalsErrorCode } from './errors.ts'
 export type { AuthOptions, BasicCredentials, ListenOptions, RateLimitOptions, RouteConfig, VitalsOptions } from './options.ts'
 export type { Format } from './export/format.ts'
@@ -32,5 +26,9 @@ export type { Labels, LabelValue } from './series/labels.ts'
 export type { Registry, RegistryOptions } from './series/registry.ts'
 export type { HistogramValue, Snapshot } from './series/snapshot.ts'
 export type { Vitals } from './vitals.ts'
-export { vitals }
+export { VitalsError, createRegistry, vitals }
 export default vitals
+
+/** What `require('fastify-vitals')` gives to CommonJS: the plugin, with the named exports as its properties. */
+const commonJs = Object.assign(vitals, { vitals, VitalsError, createRegistry })
+export { commonJs as 'module.exports' }

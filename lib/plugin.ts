@@ -12,7 +12,9 @@ import { Vitals } from './vitals.ts'
 async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void> {
   const options = resolveOptions(given, process.env)
   const warn = (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
-  const registry = options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, recording: options.enabled })
+  const registry = options.enabled
+    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels })
+    : new Registry({ recording: false })
   const exposition = new Exposition(registry)
   if (options.enabled) {
     registry.onWarning(warn)

@@ -4,6 +4,8 @@ import type { ResolvedAuth, ResolvedOptions, VitalsOptions } from './options.ts'
 import { SIZE_BUCKETS } from './record/http-metrics.ts'
 import { DEFAULT_LIMITS } from './series/cardinality.ts'
 import { DURATION_BUCKETS } from './series/histogram.ts'
+import { RESERVED_CONSTANT_LABELS } from './series/names.ts'
+import type { RegistryOptions } from './series/registry.ts'
 import { Registry } from './series/registry.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -21,22 +23,23 @@ const variable = new Check('FSV_ERR_INVALID_OPTION', 'Environment variable')
 export function resolveOptions (given: VitalsOptions, environment: Environment): ResolvedOptions {
   // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
-  const { enabled, endpoint, auth, path, listen, rateLimit, constantLabels, labels, buckets, limits, ignore = [], registry } = root.object('options', ours, OPTIONS)
+  const { enabled, endpoint, auth, path, listen, rateLimit = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry } = root.object('options', ours, OPTIONS)
   const isEnabled = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED'], true) : option.boolean('enabled', enabled)
   const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
+  const httpLabels = resolveLabels(labels)
   return Object.freeze({
     enabled: isEnabled,
     endpoint: hasEndpoint,
     auth: isEnabled && hasEndpoint ? resolveAuth(auth, environment) : false,
     path: resolvePath(path, environment),
-    listen: listen === undefined ? undefined : resolveListen(listen),
-    rateLimit: rateLimit === false ? false : resolveRateLimit(rateLimit ?? {}),
-    constantLabels: resolveConstantLabels(constantLabels ?? {}, environment),
-    labels: resolveLabels(labels ?? {}),
-    buckets: resolveBuckets(buckets ?? {}),
-    limits: resolveLimits(limits ?? {}),
+    listen: listen === undefined ? undefined : resolveListen(listen, hasEndpoint),
+    rateLimit: rateLimit === false ? false : resolveRateLimit(rateLimit),
+    constantLabels: resolveConstantLabels(constantLabels, environment, Object.values(httpLabels)),
+    labels: httpLabels,
+    buckets: resolveBuckets(buckets),
+    limits: resolveLimits(limits),
     ignore: resolveIgnore(ignore),
-    registry: resolveRegistry(registry, limits, constantLabels)
+    registry: resolveRegistry(registry, ours)
   })
 }
 
@@ -45,6 +48,12 @@ function toBoolean (name: string, text: string | undefined, fallback: boolean): 
   if (/^(?:true|1|yes|on)$/i.test(text)) return true
   if (/^(?:false|0|no|off)$/i.test(text)) return false
   return variable.fail(name, 'true or false', shown(text))
+}
+
+/** A token that a header can carry: visible ASCII (RFC 6750 allows less, its users more). */
+function toToken (check: Check, name: string, token: unknown): string {
+  const text = check.secret(name, token)
+  return /^[!-~]+$/.test(text) ? text : check.fail(name, 'made of visible ASCII characters, without blanks or line ends', 'other characters')
 }
 
 /** One or several, never none: an empty list would quietly mean no restriction. */
@@ -57,13 +66,14 @@ function resolveAuth (auth: unknown, environment: Environment): false | Resolved
   if (auth === false) return false
   if (auth === undefined) {
     const tokens = (environment['METRICS_AUTH_TOKEN'] ?? '').split(',').map(token => token.trim()).filter(token => token !== '')
+    for (const token of tokens) toToken(variable, 'METRICS_AUTH_TOKEN', token)
     if (tokens.length > 0) return { bearer: tokens, basic: [], allow: [], custom: undefined }
     throw new VitalsError('FSV_ERR_AUTH_UNDECIDED',
       'Nobody has decided who may read the metrics. Set option auth ({ bearer: token }, { basic }, { allow } or { custom }) or environment variable METRICS_AUTH_TOKEN; auth: false serves them to everybody')
   }
   const { bearer, basic, allow, custom } = option.object('auth', auth, ['bearer', 'basic', 'allow', 'custom'])
   const resolved = {
-    bearer: bearer === undefined ? [] : filled('auth.bearer', bearer).map(token => option.secret('auth.bearer', token)),
+    bearer: bearer === undefined ? [] : filled('auth.bearer', bearer).map(token => toToken(option, 'auth.bearer', token)),
     basic: basic === undefined
       ? []
       : filled('auth.basic', basic).map(pair => {
@@ -83,14 +93,15 @@ function resolveAuth (auth: unknown, environment: Environment): false | Resolved
 }
 
 function resolvePath (path: unknown, environment: Environment): string {
-  const fromEnvironment = environment['METRICS_PATH']
-  const isOption = path !== undefined || fromEnvironment === undefined || fromEnvironment === ''
-  const value = isOption ? path ?? '/v1/metrics' : fromEnvironment
+  const fromEnvironment = environment['METRICS_PATH'] ?? ''
+  const isOption = path !== undefined || fromEnvironment === ''
+  const value = path !== undefined ? path : isOption ? '/v1/metrics' : fromEnvironment
   if (typeof value === 'string' && /^\/[^\s?#:*]*$/.test(value)) return value
   return (isOption ? option : variable).fail(isOption ? 'path' : 'METRICS_PATH', 'a path that begins with / and has no parameter, query or white space', shown(value))
 }
 
-function resolveListen (listen: unknown): NonNullable<ResolvedOptions['listen']> {
+function resolveListen (listen: unknown, hasEndpoint: boolean): NonNullable<ResolvedOptions['listen']> {
+  if (!hasEndpoint) option.fail('listen', 'left out where endpoint is false: there is nothing to serve', 'both')
   const { port, host } = option.object('listen', listen, ['port', 'host'])
   return { port: option.integer('listen.port', port, 0, 65_535), host: host === undefined ? '127.0.0.1' : option.text('listen.host', host) }
 }
@@ -100,14 +111,20 @@ function resolveRateLimit (rateLimit: unknown): Exclude<ResolvedOptions['rateLim
   return { max: option.integer('rateLimit.max', max, 1, 1_000_000), timeWindow: option.integer('rateLimit.timeWindow', timeWindow, 1, LONGEST_WINDOW_MS) }
 }
 
-function resolveConstantLabels (given: unknown, environment: Environment): Readonly<Record<string, string>> {
+function resolveConstantLabels (given: unknown, environment: Environment, taken: readonly string[]): Readonly<Record<string, string>> {
   const labels: Record<string, string> = {}
   for (const [name, value] of Object.entries(environment)) {
     const label = LABEL_VARIABLE.exec(name)?.[1]
-    if (label !== undefined && value !== undefined && value !== '') labels[variable.labelName(name, label.toLowerCase())] = value
+    if (label !== undefined && value !== undefined && value !== '') labels[toConstantLabel(variable, name, label.toLowerCase(), taken)] = value
   }
-  for (const [name, value] of Object.entries(option.strings('constantLabels', given))) labels[option.labelName('constantLabels', name)] = value
+  for (const [name, value] of Object.entries(option.strings('constantLabels', given))) labels[toConstantLabel(option, 'constantLabels', name, taken)] = value
   return Object.freeze(labels)
+}
+
+function toConstantLabel (check: Check, subject: string, name: string, taken: readonly string[]): string {
+  check.labelName(subject, name)
+  const used = [...taken, ...RESERVED_CONSTANT_LABELS]
+  return used.includes(name) ? check.fail(subject, `another name than ${used.join(', ')}: metrics use those themselves`, name) : name
 }
 
 function resolveLabels (labels: unknown): ResolvedOptions['labels'] {
@@ -138,10 +155,19 @@ function resolveIgnore (ignore: unknown): ResolvedOptions['ignore'] {
   return Object.freeze([...ignore])
 }
 
-function resolveRegistry (registry: unknown, limits: unknown, constantLabels: unknown): Registry | undefined {
+function resolveRegistry (registry: unknown, { limits, constantLabels }: Readonly<Record<string, unknown>>): Registry | undefined {
   if (registry === undefined) return undefined
   if (!(registry instanceof Registry)) return option.fail('registry', 'a registry made by createRegistry() or taken from app.vitals.registry', shown(registry))
   if (limits !== undefined) option.fail('limits', 'left out where registry is given: a registry brings its own', 'both')
   if (constantLabels !== undefined) option.fail('constantLabels', 'left out where registry is given: a registry brings its own', 'both')
   return registry
+}
+
+/**
+ * A store that several Fastify instances may share: give it to each as option `registry`.
+ * Throws `FSV_ERR_INVALID_OPTION` where an option is wrong.
+ */
+export function createRegistry (options: RegistryOptions = {}): Registry {
+  const { limits = {}, constantLabels = {}, recording = true } = new Check('FSV_ERR_INVALID_OPTION', 'The registry\'s').object('options', options, ['limits', 'constantLabels', 'recording'])
+  return new Registry({ limits: resolveLimits(limits), constantLabels: resolveConstantLabels(constantLabels, {}, []), recording: option.boolean('recording', recording) })
 }

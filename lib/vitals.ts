@@ -1,4 +1,5 @@
 import type { Endpoint } from './endpoint/endpoint.ts'
+import { shown, VitalsError } from './errors.ts'
 import type { Format } from './export/format.ts'
 import type { Exposition } from './export/exposition.ts'
 import type { Registry } from './series/registry.ts'
@@ -39,7 +40,11 @@ export class Vitals {
 
   /** All metrics as text. @default { format: 'prometheus' } */
   async render (options: { readonly format?: Format } = {}): Promise<string> {
-    return await this.#exposition.render(options.format)
+    const { format = 'prometheus' } = options
+    if (format !== 'prometheus' && format !== 'openmetrics') {
+      throw new VitalsError('FSV_ERR_INVALID_OPTION', `Option format of render() must be 'prometheus' or 'openmetrics', got: ${shown(format)}`)
+    }
+    return await this.#exposition.render(format)
   }
 
   /** The value of a series now, for tests; `undefined` where there is no such metric or series. */

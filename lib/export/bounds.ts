@@ -5,9 +5,14 @@ export function toPrometheusBound (bound: number): string {
 
 /**
  * An upper bound for OpenMetrics, in the canonical form of its specification (1.0, "Considerations: Canonical
- * Numbers"): whole numbers carry `.0`.
+ * Numbers"): what Go's %g prints, with `.0` after whole numbers.
  */
 export function toOpenMetricsBound (bound: number): string {
-  const text = String(bound)
-  return /^-?\d+$/.test(text) ? `${text}.0` : text
+  const [digits, exponent] = bound.toExponential().split('e') as [string, string]
+  const power = Number(exponent)
+  if (bound !== 0 && (power < -4 || power >= 6)) {
+    const size = Math.abs(power)
+    return `${digits}e${power < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`
+  }
+  return Number.isInteger(bound) ? `${bound}.0` : String(bound)
 }

@@ -49,9 +49,9 @@ export class ByteWriter {
     this.at = at
   }
 
-  /** A sample value: what JavaScript prints is what Go's ParseFloat reads. */
+  /** A sample value: what JavaScript prints is what Go's ParseFloat reads, but for the infinities. */
   number (value: number): void {
-    if (value >>> 0 !== value || Object.is(value, -0)) return this.text(String(value))
+    if (value >>> 0 !== value || Object.is(value, -0)) return this.text(value === Infinity ? '+Inf' : value === -Infinity ? '-Inf' : String(value))
     const { bytes } = this
     const start = this.at
     let digits = 1

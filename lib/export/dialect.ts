@@ -34,7 +34,7 @@ export const PROMETHEUS: Dialect = {
     return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type === 'info' ? 'gauge' : type}\n`
   },
   writer ({ name, type }, bounds, constantText) {
-    return type === 'histogram' ? new HistogramWriter(name, bounds.map(toPrometheusBound), constantText) : new ScalarWriter(name, constantText)
+    return type === 'histogram' ? new HistogramWriter(name, bounds.map(toPrometheusBound), constantText, true) : new ScalarWriter(name, constantText)
   },
   end: ''
 }
@@ -50,7 +50,7 @@ export const OPENMETRICS: Dialect = {
     return `# TYPE ${name} ${type}\n${unit}# HELP ${name} ${escapeHelp(family.help).replaceAll('"', '\\"')}\n`
   },
   writer ({ name, type }, bounds, constantText) {
-    return type === 'histogram' ? new HistogramWriter(name, bounds.map(toOpenMetricsBound), constantText) : new ScalarWriter(name, constantText)
+    return type === 'histogram' ? new HistogramWriter(name, bounds.map(toOpenMetricsBound), constantText, bounds[0]! >= 0) : new ScalarWriter(name, constantText)
   },
   end: '# EOF\n'
 }
@@ -100,8 +100,11 @@ class HistogramWriter implements SeriesWriter {
   /** `le="0.1"} ` for each bound and +Inf. */
   readonly #tails: readonly string[]
   readonly #roomBesideText: number
+  readonly #hasSum: boolean
 
-  constructor (name: string, bounds: readonly string[], constantText: string) {
+  /** OpenMetrics has no sum, and so no count, where values may be negative. */
+  constructor (name: string, bounds: readonly string[], constantText: string, hasSum: boolean) {
+    this.#hasSum = hasSum
     this.#bounds = bounds.length
     this.#constant = toBinary(constantText)
     this.#bucket = `${name}_bucket{`
@@ -139,6 +142,7 @@ class HistogramWriter implements SeriesWriter {
     out.text(this.#tails[this.#bounds]!)
     out.number(cells[at]!)
     out.text('\n')
+    if (!this.#hasSum) return
     this.#line(this.#sum, labels, labelsEnd, cells[at + 1]!, out)
     this.#line(this.#count, labels, labelsEnd, cells[at]!, out)
   }

@@ -48,8 +48,8 @@ export class Exposition {
     }
   }
 
-  /** The whole text. @default 'prometheus' */
-  async render (format: Format = 'prometheus'): Promise<string> {
+  /** The whole text. */
+  async render (format: Format): Promise<string> {
     const chunks: Buffer[] = []
     for await (const chunk of this.scrape(format)) chunks.push(chunk)
     return Buffer.concat(chunks).toString()

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { EventEmitter } from 'node:events'
 import { performance } from 'node:perf_hooks'
-import type { CounterSeries } from '../series/counter.ts'
-import type { GaugeSeries } from '../series/gauge.ts'
-import type { HistogramSeries } from '../series/histogram.ts'
+import type { Counter, CounterSeries } from '../series/counter.ts'
+import type { Gauge, GaugeSeries } from '../series/gauge.ts'
+import type { Histogram, HistogramSeries } from '../series/histogram.ts'
 import type { Registry } from '../series/registry.ts'
 
 /** Bounds for how long connections stay open, in seconds: from a glance to a day. */
@@ -18,13 +18,20 @@ interface ConnectionSeries {
   readonly sent: CounterSeries
 }
 
-/** The connections set, for what stays open: server-sent events and WebSockets. Its metrics appear with the first one. */
+/** The connections set, for what stays open: server-sent events and WebSockets. Its series appear with the first one. */
 export class Connections {
-  readonly #registry: Registry
+  readonly #active: Gauge<'type'>
+  readonly #total: Counter<'type'>
+  readonly #duration: Histogram<'type'>
+  readonly #sent: Counter<'type'>
   readonly #types = new Map<ConnectionType, ConnectionSeries>()
 
   constructor (registry: Registry) {
-    this.#registry = registry
+    const labels = ['type'] as const
+    this.#active = registry.gauge({ name: 'connections_active', help: 'Long-lived connections open now.', labels })
+    this.#total = registry.counter({ name: 'connections_total', help: 'Long-lived connections opened.', labels })
+    this.#duration = registry.histogram({ name: 'connections_duration_seconds', help: 'Time that long-lived connections stayed open.', labels, unit: 'seconds', buckets: CONNECTION_BUCKETS })
+    this.#sent = registry.counter({ name: 'connections_messages_sent_total', help: 'Messages sent on long-lived connections.', labels })
   }
 
   /** A connection opened; call the result when it closes. */
@@ -46,13 +53,7 @@ export class Connections {
   #of (type: ConnectionType): ConnectionSeries {
     let series = this.#types.get(type)
     if (series === undefined) {
-      const labels = ['type']
-      series = {
-        active: this.#registry.gauge({ name: 'connections_active', help: 'Long-lived connections open now.', labels }).bind([type]),
-        total: this.#registry.counter({ name: 'connections_total', help: 'Long-lived connections opened.', labels }).bind([type]),
-        duration: this.#registry.histogram({ name: 'connections_duration_seconds', help: 'Time that long-lived connections stayed open.', labels, unit: 'seconds', buckets: CONNECTION_BUCKETS }).bind([type]),
-        sent: this.#registry.counter({ name: 'connections_messages_sent_total', help: 'Messages sent on long-lived connections.', labels }).bind([type])
-      }
+      series = { active: this.#active.with({ type }), total: this.#total.with({ type }), duration: this.#duration.with({ type }), sent: this.#sent.with({ type }) }
       this.#types.set(type, series)
     }
     return series

@@ -36,12 +36,12 @@ export class HttpMetrics {
   readonly responseSize: Histogram<string>
   readonly inProgress: Gauge<string>
   readonly failures: Counter<string>
-  /** The labels that the set uses itself: no route may give them another meaning. */
+  /** The labels that the set and the store use themselves: no route may give them another meaning. */
   readonly labelNames: readonly string[]
 
   constructor (registry: Registry, labels: HttpLabelNames, buckets: HttpBuckets) {
     const { method, endpoint, status, reason } = labels
-    this.labelNames = [method, endpoint, status, reason]
+    this.labelNames = [method, endpoint, status, reason, ...Object.keys(registry.constantLabels)]
     this.duration = registry.histogram({
       name: 'http_request_duration_seconds',
       help: 'Time from the arrival of a request to the end of its answer.',

@@ -17,13 +17,17 @@ export class Bank<S extends Series = Series> {
   /** Set by the family that owns the bank. */
   declare family: Family<S>
 
-  constructor (bounds: readonly number[], isHistogram: boolean) {
+  /** What the first cell of a row begins with. */
+  readonly #initial: number
+
+  constructor (bounds: readonly number[], isHistogram: boolean, initial: number = 0) {
     this.bounds = bounds
+    this.#initial = initial
     this.stride = isHistogram ? bounds.length + 3 : 2
     this.cells = new Float64Array(0)
   }
 
-  /** Gives a series its row, zeroed, and returns the offset of the row's first cell. */
+  /** Gives a series its row, as it begins, and returns the offset of the row's first cell. */
   add (series: S, createdMs: number): number {
     const at = this.series.length * this.stride
     if (at === this.cells.length) {
@@ -32,7 +36,7 @@ export class Bank<S extends Series = Series> {
       this.cells = grown
     }
     this.series.push(series)
-    this.cells[at + this.stride - 1] = createdMs
+    this.#begin(at, createdMs)
     return at
   }
 
@@ -54,6 +58,11 @@ export class Bank<S extends Series = Series> {
   /** Zeroes every row; a cumulative value starts anew at the given time. */
   reset (nowMs: number): void {
     this.cells.fill(0)
-    for (const { at } of this.series) this.cells[at + this.stride - 1] = nowMs
+    for (const { at } of this.series) this.#begin(at, nowMs)
+  }
+
+  #begin (at: number, createdMs: number): void {
+    this.cells[at] = this.#initial
+    this.cells[at + this.stride - 1] = createdMs
   }
 }

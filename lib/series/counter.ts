@@ -3,7 +3,12 @@ import { Bank } from './bank.ts'
 import type { Keeper, MetricDefinition } from './family.ts'
 import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
+import { isLabels } from './labels.ts'
 import { Series } from './series.ts'
+
+function isStep (value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value < Infinity
+}
 
 /** One label set of a counter. */
 export class CounterSeries extends Series {
@@ -11,16 +16,16 @@ export class CounterSeries extends Series {
 
   /** Adds a step of zero or more; anything else is refused, counted and logged once. @default 1 */
   inc (value: number = 1): void {
-    if (typeof value !== 'number' || !(value >= 0 && value < Infinity)) return this.bank.family.fault('value', `a step must be a finite number of zero or more, got: ${shown(value)}`)
+    if (!isStep(value)) return this.bank.family.fault('value', `a step must be a finite number of zero or more, got: ${shown(value)}`)
     if (this.at < 0) return this.bank.family.successor(this).inc(value)
     this.bank.cells[this.at]! += value
   }
 }
 
 class OverflowCounterSeries extends CounterSeries {
-  override inc (value?: number): void {
+  override inc (value: number = 1): void {
+    if (isStep(value)) this.bank.family.overflowed()
     super.inc(value)
-    this.bank.family.overflowed()
   }
 }
 
@@ -33,7 +38,7 @@ export class Counter<L extends string = never> extends Family<CounterSeries, L> 
   /** Adds to the series of a label set. The step defaults to 1; a negative or infinite one is refused. */
   inc (...args: [L] extends [never] ? [value?: number] : [labels: Labels<L>, value?: number]): void
   inc (first?: Labels<L> | number, second?: number): void {
-    if (typeof first === 'number') this.resolve(undefined).inc(first)
-    else this.resolve(first).inc(second)
+    if (isLabels(first)) this.resolve(first).inc(second)
+    else this.resolve(undefined).inc(first)
   }
 }

@@ -92,7 +92,12 @@ export abstract class Family<S extends Series = Series, L extends string = strin
 
   /** Forgets the series of a label set. A bound series that records again starts anew from zero. */
   remove (labels: Labels<L>): void {
-    const series = this.find(labels as Readonly<Record<string, unknown>>)
+    let series: S | undefined
+    try {
+      series = this.find(labels)
+    } catch (error) {
+      this.fault('label value', `reading its labels must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+    }
     if (series === undefined || series === this.#overflow) return
     this.#index.delete(series.text)
     series.bank.remove(series)
@@ -105,11 +110,12 @@ export abstract class Family<S extends Series = Series, L extends string = strin
   }
 
   /** The series of a label set if there is one. */
-  find (labels: Readonly<Record<string, unknown>>): S | undefined {
+  find (from: unknown): S | undefined {
+    const labels = (typeof from === 'object' && from !== null ? from : NO_LABELS) as Readonly<Record<string, unknown>>
+    if ('overflow' in labels) return this.#overflow
     const values = this.labelNames.map(name => toLabelValue(labels[name]).value)
     const extra = Object.keys(labels).filter(name => !(this.labelNames as readonly string[]).includes(name)).sort()
     const text = labelText([...this.labelNames, ...extra], [...values, ...extra.map(name => toLabelValue(labels[name]).value)])
-    if (this.#overflow !== undefined && text === this.#overflow.text) return this.#overflow
     return this.#index.get(text)
   }
 
@@ -138,9 +144,20 @@ export abstract class Family<S extends Series = Series, L extends string = strin
   }
 
   /** The series for labels as an application gives them; what is wrong with them is mended, counted and logged once. */
-  protected resolve (from: unknown): S {
+  protected resolve (labels: unknown): S {
     if (!this.#keeper.isRecording) return IDLE_SERIES as S
-    const labels = (typeof from === 'object' && from !== null ? from : NO_LABELS) as Readonly<Record<string, unknown>>
+    let text = ''
+    try {
+      text = this.#textOf((labels ?? NO_LABELS) as Readonly<Record<string, unknown>>)
+    } catch (error) {
+      // A getter or a proxy of the application's: the record counts all the same.
+      this.fault('label value', `reading its labels must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+      text = labelText(this.labelNames, this.labelNames.map(() => ''))
+    }
+    return this.#index.get(text) ?? this.#obtain(text, this.banks[0].bounds)
+  }
+
+  #textOf (labels: Readonly<Record<string, unknown>>): string {
     const names = this.labelNames
     let text = ''
     let plain = 0
@@ -158,7 +175,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     let given = 0
     for (const name in labels) given += name.length === 0 ? 2 : 1
     if (given > plain) this.#noteUnknown(labels)
-    return this.#index.get(text) ?? this.#obtain(text, this.banks[0].bounds)
+    return text
   }
 
   #noteUnknown (labels: Readonly<Record<string, unknown>>): void {

@@ -3,12 +3,16 @@ import { Bank } from './bank.ts'
 import type { Keeper, MetricDefinition } from './family.ts'
 import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
+import { isLabels } from './labels.ts'
 import { Series } from './series.ts'
 
 /** What a gauge is defined by. */
 export interface GaugeDefinition<L extends string = string> extends MetricDefinition<L> {
-  /** Called before each snapshot, to set values that are read rather than recorded. What it throws is counted and logged once. */
-  readonly collect?: (gauge: Gauge<L>) => void
+  /**
+   * Called before each snapshot, to set values that are read rather than recorded. What it throws is counted and logged
+   * once; a snapshot does not wait for a promise, what it sets shows in the next.
+   */
+  readonly collect?: (gauge: Gauge<L>) => unknown
 }
 
 /** One label set of a gauge. */
@@ -31,19 +35,19 @@ export class GaugeSeries extends Series {
 
   /** @default 1 */
   dec (value: number = 1): void {
-    this.inc(-value)
+    this.inc(typeof value === 'number' ? -value : value)
   }
 }
 
 class OverflowGaugeSeries extends GaugeSeries {
   override set (value: number): void {
+    if (Number.isFinite(value)) this.bank.family.overflowed()
     super.set(value)
-    this.bank.family.overflowed()
   }
 
-  override inc (value?: number): void {
+  override inc (value: number = 1): void {
+    if (Number.isFinite(value)) this.bank.family.overflowed()
     super.inc(value)
-    this.bank.family.overflowed()
   }
 }
 
@@ -56,21 +60,21 @@ export class Gauge<L extends string = never> extends Family<GaugeSeries, L> {
   /** Sets the series of a label set. */
   set (...args: [L] extends [never] ? [value: number] : [labels: Labels<L>, value: number]): void
   set (first: Labels<L> | number, second?: number): void {
-    if (typeof first === 'number') this.resolve(undefined).set(first)
-    else this.resolve(first).set(second as number)
+    if (isLabels(first)) this.resolve(first).set(second as number)
+    else this.resolve(undefined).set(first)
   }
 
   /** Adds to the series of a label set. The step defaults to 1. */
   inc (...args: [L] extends [never] ? [value?: number] : [labels: Labels<L>, value?: number]): void
   inc (first?: Labels<L> | number, second?: number): void {
-    if (typeof first === 'number') this.resolve(undefined).inc(first)
-    else this.resolve(first).inc(second)
+    if (isLabels(first)) this.resolve(first).inc(second)
+    else this.resolve(undefined).inc(first)
   }
 
   /** Takes from the series of a label set. The step defaults to 1. */
   dec (...args: [L] extends [never] ? [value?: number] : [labels: Labels<L>, value?: number]): void
   dec (first?: Labels<L> | number, second?: number): void {
-    if (typeof first === 'number') this.resolve(undefined).dec(first)
-    else this.resolve(first).dec(second)
+    if (isLabels(first)) this.resolve(first).dec(second)
+    else this.resolve(undefined).dec(first)
   }
 }

@@ -3,6 +3,7 @@ import { Bank } from './bank.ts'
 import type { Keeper, MetricDefinition } from './family.ts'
 import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
+import { isLabels } from './labels.ts'
 import { Series } from './series.ts'
 
 /** What a histogram is defined by. */
@@ -43,8 +44,8 @@ export class HistogramSeries extends Series {
 
 class OverflowHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
+    if (Number.isFinite(value)) this.bank.family.overflowed()
     super.observe(value)
-    this.bank.family.overflowed()
   }
 }
 
@@ -58,7 +59,7 @@ export class Histogram<L extends string = never> extends Family<HistogramSeries,
   /** Records a value in the series of a label set. */
   observe (...args: [L] extends [never] ? [value: number] : [labels: Labels<L>, value: number]): void
   observe (first: Labels<L> | number, second?: number): void {
-    if (typeof first === 'number') this.resolve(undefined).observe(first)
-    else this.resolve(first).observe(second as number)
+    if (isLabels(first)) this.resolve(first).observe(second as number)
+    else this.resolve(undefined).observe(first)
   }
 }

@@ -4,19 +4,18 @@ import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
 import { Series } from './series.ts'
 
-/** One label set of an info: always 1. */
+/** One label set of an info: 1 from the start. */
 export class InfoSeries extends Series {
   declare readonly bank: Bank<InfoSeries>
 
+  /** States the label set, again if it was removed. */
   set (): void {
-    if (this.at < 0) return this.bank.family.successor(this).set()
-    this.bank.cells[this.at] = 1
+    if (this.at < 0) this.bank.family.successor(this)
   }
 }
 
 class OverflowInfoSeries extends InfoSeries {
   override set (): void {
-    super.set()
     this.bank.family.overflowed()
   }
 }
@@ -24,7 +23,7 @@ class OverflowInfoSeries extends InfoSeries {
 /** Facts about the service as labels of a series that is 1: version, environment, region. */
 export class Info<L extends string = never> extends Family<InfoSeries, L> {
   constructor (definition: MetricDefinition<L>, keeper: Keeper) {
-    super('info', definition, keeper, { Regular: InfoSeries, Overflow: OverflowInfoSeries }, new Bank([], false))
+    super('info', definition, keeper, { Regular: InfoSeries, Overflow: OverflowInfoSeries }, new Bank([], false, 1))
   }
 
   /** States a label set. */

@@ -4,6 +4,11 @@ export type LabelValue = string | number | boolean | bigint
 /** One value for each label name of a metric. */
 export type Labels<L extends string> = Readonly<Record<L, LabelValue>>
 
+/** Whether the first argument of a record is a label set, or the value of a metric without labels. */
+export function isLabels<T extends object> (first: T | number | undefined): first is T {
+  return typeof first === 'object' && first !== null
+}
+
 /** Longest label value that is stored, in UTF-16 units; the rest is cut, so that no value can fill the memory. */
 export const LONGEST_LABEL_VALUE = 1_024
 

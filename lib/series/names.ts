@@ -7,13 +7,13 @@ const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 /** The kinds of metric the store keeps. */
 export type MetricType = 'counter' | 'gauge' | 'histogram' | 'info'
 
-/** The labels that the exposition format itself writes on samples of a type. */
-const RESERVED_LABELS: Readonly<Record<MetricType, readonly string[]>> = { counter: [], gauge: [], histogram: ['le'], info: [] }
-
-/** Suffixes by which one metric of a type becomes several sample names. */
-const SAMPLE_SUFFIXES: Readonly<Record<MetricType, readonly string[]>> = {
-  counter: [''], gauge: [''], histogram: ['', '_bucket', '_sum', '_count'], info: ['']
+/** Labels that the store and the exposition format write themselves. */
+const RESERVED_LABELS: Readonly<Record<MetricType, readonly string[]>> = {
+  counter: ['overflow'], gauge: ['overflow'], histogram: ['overflow', 'le'], info: ['overflow']
 }
+
+/** Labels that no constant label may be: those that some metric of every store writes. */
+export const RESERVED_CONSTANT_LABELS: readonly string[] = Object.freeze(['overflow', 'le', 'metric'])
 
 /** Units that are not base units, and the base unit to use (https://prometheus.io/docs/practices/naming/#base-units). */
 const BASE_UNIT_OF: Readonly<Record<string, string>> = {
@@ -41,9 +41,26 @@ const BASE_UNIT_OF: Readonly<Record<string, string>> = {
 /** Label names that promise one series for each user, request or address. */
 const UNBOUNDED_LABEL = /^(?:(?:user|request|session|trace|span|correlation|transaction|order|customer|account|message|device|client)_?id|id|uuid|guid|email|e_mail|username|user_name|ip|ip_address|remote_address|url|uri|path|query|timestamp|token|phone)$/i
 
-/** Every sample name that a metric of this name and type shows. */
-export function sampleNames (name: string, type: MetricType): string[] {
-  return SAMPLE_SUFFIXES[type].map(suffix => name + suffix)
+/**
+ * Every name that a metric takes for itself: those of its samples, and those that OpenMetrics gives its family, where a
+ * second metric under one of them would make the text invalid.
+ */
+export function claimedNames (name: string, type: MetricType): string[] {
+  const family = name.replace(type === 'counter' ? /_total$/ : type === 'info' ? /_info$/ : /$^/, '')
+  switch (type) {
+    case 'histogram': return [name, `${name}_bucket`, `${name}_sum`, `${name}_count`, `${name}_created`]
+    case 'counter': return family === name ? [name] : [name, family, `${family}_created`]
+    default: return family === name ? [name] : [name, family]
+  }
+}
+
+/** Rejects a unit that is not the end of its metric's name, which OpenMetrics demands. */
+export function checkUnit (name: string, type: MetricType, unit: unknown): void {
+  if (unit === undefined) return
+  const base = type === 'counter' ? name.replace(/_total$/, '') : name
+  if (typeof unit !== 'string' || unit === '' || !base.endsWith(`_${unit}`)) {
+    throw new VitalsError('FSV_ERR_INVALID_METRIC', `unit of metric ${name} must be the unit that its name ends in${type === 'counter' ? ' before _total' : ''}, got: ${shown(unit)}`)
+  }
 }
 
 /** Rejects a name that breaks the syntax of the exposition format. */
@@ -65,7 +82,7 @@ export function checkLabelNames (metric: string, type: MetricType, labels: unkno
         `A label name of metric ${metric} must match ${LABEL_NAME.source} and not begin with __, got: ${shown(label)}`)
     }
     if (RESERVED_LABELS[type].includes(label)) {
-      throw new VitalsError('FSV_ERR_INVALID_METRIC', `Label ${label} of metric ${metric} must have another name: a ${type} writes that label itself`)
+      throw new VitalsError('FSV_ERR_INVALID_METRIC', `Label ${label} of metric ${metric} must have another name: the store writes that label itself`)
     }
     if (seen.has(label)) throw new VitalsError('FSV_ERR_INVALID_METRIC', `Label names of metric ${metric} must differ, got ${label} twice`)
     seen.add(label)
@@ -81,6 +98,9 @@ export function conventionBreaches (name: string, type: MetricType, labels: read
   const unit = name.replace(/_total$/, '').split('_').at(-1)!
   const base = BASE_UNIT_OF[unit]
   if (base !== undefined) breaches.push(`${type} ${name} should use the base unit ${base} instead of ${unit}`)
+  for (const label of labels) {
+    if (label.startsWith('_')) breaches.push(`label ${label} of ${type} ${name} should not begin with an underscore: OpenMetrics reserves such names`)
+  }
   if (!allowHighCardinality) {
     for (const label of labels) {
       if (UNBOUNDED_LABEL.test(label)) {

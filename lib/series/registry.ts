@@ -9,7 +9,7 @@ import type { HistogramDefinition } from './histogram.ts'
 import { DURATION_BUCKETS, Histogram, toBounds } from './histogram.ts'
 import { Info } from './info.ts'
 import type { MetricType } from './names.ts'
-import { checkLabelNames, checkMetricName, conventionBreaches, sampleNames } from './names.ts'
+import { checkLabelNames, checkMetricName, checkUnit, claimedNames, conventionBreaches } from './names.ts'
 import { readValue } from './read.ts'
 import type { FamilySnapshot, HistogramValue, Snapshot } from './snapshot.ts'
 import { toBankSnapshot } from './snapshot.ts'
@@ -45,8 +45,8 @@ export class Registry {
   readonly constantLabels: Readonly<Record<string, string>>
   readonly limits: SeriesLimits
   readonly #entries = new Map<string, Entry>()
-  /** Sample name to the metric that shows it. */
-  readonly #sampleOwners = new Map<string, string>()
+  /** Each name that is taken, and the metric that has it. */
+  readonly #owners = new Map<string, string>()
   readonly #collectors: (() => void)[] = []
   readonly #warned = new Set<string>()
   readonly #unheard: string[] = []
@@ -56,7 +56,6 @@ export class Registry {
   constructor (options: RegistryOptions = {}) {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
-    checkLabelNames('the constant labels', 'counter', Object.keys(this.constantLabels))
     this.#keeper = options.recording === false ? IDLE : this.#createKeeper()
   }
 
@@ -69,7 +68,7 @@ export class Registry {
   gauge<const L extends string = never> (definition: GaugeDefinition<L>): Gauge<L> {
     return this.#define('gauge', definition, () => {
       const gauge = new Gauge(definition, this.#keeper)
-      if (definition.collect !== undefined) this.#collectors.push(() => this.#collect(gauge, definition.collect!))
+      if (definition.collect !== undefined && this.#keeper.isRecording) this.#collectors.push(() => this.#collect(gauge, definition.collect!))
       return gauge
     }) as Gauge<L>
   }
@@ -88,8 +87,8 @@ export class Registry {
   countOf (source: Histogram<string>, definition: { readonly name: string, readonly help: string }): void {
     const existing = this.#entries.get(definition.name)
     if (existing?.source === source) return
-    this.#claim(definition.name, 'counter')
-    this.#entries.set(definition.name, { type: 'counter', name: definition.name, help: definition.help, source })
+    this.#checkFree(definition.name, 'counter')
+    this.#enter({ type: 'counter', name: definition.name, help: definition.help, source })
   }
 
   /** Calls a function before each snapshot, to set values that are read rather than recorded. */
@@ -149,50 +148,59 @@ export class Registry {
     }
   }
 
-  #define (type: MetricType, definition: MetricDefinition & { buckets?: readonly number[] }, create: () => Family): Family {
+  #define (type: MetricType, definition: MetricDefinition & { buckets?: unknown, collect?: unknown }, create: () => Family): Family {
     if (typeof definition !== 'object' || definition === null) {
       throw new VitalsError('FSV_ERR_INVALID_METRIC', `A ${type} is defined by an object { name, help, … }, got: ${shown(definition)}`)
     }
-    const { name, help, unit, labels = [], buckets = DURATION_BUCKETS, allowHighCardinality = false } = definition
+    const { name, help, unit, collect, labels = [], buckets = DURATION_BUCKETS, allowHighCardinality = false } = definition
     checkMetricName(name)
     if (typeof help !== 'string') throw new VitalsError('FSV_ERR_INVALID_METRIC', `help of metric ${name} must be a string, got: ${shown(help)}`)
     checkLabelNames(name, type, labels)
     const constant = labels.find(label => Object.hasOwn(this.constantLabels, label))
     if (constant !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `Label ${constant} of metric ${name} must have another name: a constant label has it already`)
+    checkUnit(name, type, unit)
+    if (collect !== undefined && typeof collect !== 'function') throw new VitalsError('FSV_ERR_INVALID_METRIC', `collect of metric ${name} must be a function, got: ${shown(collect)}`)
+    const bounds = type === 'histogram' ? toBounds(name, buckets) : []
     const entry = this.#entries.get(name)
     if (entry !== undefined) {
-      const bounds = type === 'histogram' ? toBounds(name, buckets) : []
-      const was = describe(entry.type, entry.source.labelNames, entry.source.unit, entry.source.banks[0].bounds)
       const wanted = describe(type, labels, unit, bounds)
-      if (was === wanted) return entry.source
-      throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `Metric ${name} exists as ${was}: it cannot be defined again as ${wanted}. Use the same definition, or another name`)
+      const was = describe(entry.type, entry.source.labelNames, entry.type === entry.source.type ? entry.source.unit : undefined, entry.source.banks[0].bounds)
+      if (was === wanted && entry.type === entry.source.type) return entry.source
+      throw new VitalsError('FSV_ERR_METRIC_CONFLICT', entry.type === entry.source.type
+        ? `Metric ${name} exists as ${was}: it cannot be defined again as ${wanted}. Use the same definition, or another name`
+        : `Metric ${name} cannot be defined: it shows the count of histogram ${entry.source.name}. Use another name`)
     }
+    this.#checkFree(name, type)
     const family = create()
-    this.#claim(name, type)
     for (const breach of conventionBreaches(name, type, labels, allowHighCardinality)) this.#warnOnce(breach, `Naming: ${breach}`)
     return this.#add(family)
   }
 
-  #claim (name: string, type: MetricType): void {
+  #checkFree (name: string, type: MetricType): void {
     checkMetricName(name)
-    for (const sample of sampleNames(name, type)) {
-      const owner = this.#sampleOwners.get(sample)
-      if (owner !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `${type} ${name} cannot be defined: its sample ${sample} is shown by metric ${owner} already. Use another name`)
+    for (const claimed of claimedNames(name, type)) {
+      const owner = this.#owners.get(claimed)
+      if (owner !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `${type} ${name} cannot be defined: metric ${owner} takes the name ${claimed} already. Use another name`)
     }
-    for (const sample of sampleNames(name, type)) this.#sampleOwners.set(sample, name)
   }
 
   #add<F extends Family> (family: F): F {
-    for (const sample of sampleNames(family.name, family.type)) this.#sampleOwners.set(sample, family.name)
-    this.#entries.set(family.name, { type: family.type, name: family.name, help: family.help, source: family })
+    this.#enter({ type: family.type, name: family.name, help: family.help, source: family })
     return family
   }
 
-  #collect<L extends string> (gauge: Gauge<L>, collect: (gauge: Gauge<L>) => void): void {
+  #enter (entry: Entry): void {
+    for (const claimed of claimedNames(entry.name, entry.type)) this.#owners.set(claimed, entry.name)
+    this.#entries.set(entry.name, entry)
+  }
+
+  #collect<L extends string> (gauge: Gauge<L>, collect: (gauge: Gauge<L>) => unknown): void {
+    const failed = (error: unknown): void => gauge.fault('collect', `its collect() must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
     try {
-      collect(gauge)
+      const result = collect(gauge)
+      if (result instanceof Promise) result.catch(failed)
     } catch (error) {
-      gauge.fault('collect', `its collect() must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+      failed(error)
     }
   }
 
