@@ -7,7 +7,7 @@ import { start } from '../support/start.ts'
 import { send } from '../support/send.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { expectOnly, inProgress } from '../support/expect-only.ts'
-import { gate, turn } from '../support/gate.ts'
+import { eventually, gate, turn } from '../support/gate.ts'
 import type { Gate } from '../support/gate.ts'
 
 const ways: Record<string, (client: RawClient) => unknown> = {
@@ -262,10 +262,10 @@ t.test('counts every pipelined request of a client that leaves, answered, runnin
       `POST /queued/1 ${kPost}fourPOST /queued/2 ${kPost}fourGET /last/1 HTTP/1.1\r\nHost: x\r\n\r\n`)
     await client.until('quick')
     await entered.promise
-    while (ended < before + 3) await turn()
+    await eventually(() => ended === before + 3)
     t.equal(inProgress(app, 'GET', '/wait/:n'), 1)
     await client[way]()
-    while (inProgress(app, 'GET', '/wait/:n') !== 0) await turn()
+    await eventually(() => inProgress(app, 'GET', '/wait/:n') === 0)
   }
   await expectOnly(t, app, [
     { endpoint: '/quick/:n', status: 200, times: 2, responseBytes: 10 },

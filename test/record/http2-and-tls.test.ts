@@ -243,6 +243,20 @@ for (const [how, { fastify, scheme }] of Object.entries(kinds)) {
   })
 }
 
+t.test('counts a hijacked HTTP/2 stream that the application answers past the response object', async t => {
+  const { app, port } = await start(t, app => {
+    app.get('/past', (_, reply) => {
+      reply.hijack()
+      const { stream } = reply.raw as unknown as http2.Http2ServerResponse
+      stream.respond({ ':status': 203 })
+      stream.end('past')
+    })
+  }, { fastify: { http2: true } })
+  const session = await openSession(t, 'http', port)
+  t.strictSame(await ask(session, { ':path': '/past' }), { status: 203, size: 4 })
+  await expectOnly(t, app, [{ endpoint: '/past', status: 203, responseBytes: 'any' }])
+})
+
 t.test('counts events over HTTP/2 as a connection while they are open', async t => {
   const { app, port } = await start(t, app => {
     app.get('/events', (_, reply) => { reply.hijack(); reply.raw.writeHead(200, { 'content-type': 'text/event-stream' }); reply.raw.write('data: 1\n\n') })

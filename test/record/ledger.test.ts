@@ -103,11 +103,8 @@ async function leave (port: number, random: Random, id: number): Promise<void> {
   ])
   client.write(bytes)
   for (let i = random.below(12); i > 0; i--) await turn()
-  switch (random.below(3)) {
-    case 0: return void await client.leave()
-    case 1: return void await client.reset()
-    default: client.halfClose()
-  }
+  const way = random.pick(['leave', 'reset', 'halfClose'] as const)
+  await client[way]()
   await client.untilEnd()
 }
 

@@ -128,6 +128,10 @@ t.test('refuses a second registration on the same application, wherever it is', 
     await app.register(vitals, { endpoint: false })
     await t.rejects(async () => { await register(app); await app.ready() }, { code: 'FSV_ERR_ALREADY_REGISTERED', message: /once/ }, where)
   }
+  const disabled = fastify()
+  t.teardown(() => disabled.close())
+  await disabled.register(vitals, { enabled: false })
+  await t.rejects(async () => { await disabled.register(vitals, { enabled: false }) }, { code: 'FSV_ERR_ALREADY_REGISTERED' }, 'also when disabled')
   const siblings = fastify()
   t.teardown(() => siblings.close())
   await siblings.register(async child => { await child.register(vitals, { endpoint: false }) })
