@@ -25,8 +25,8 @@ export function describe (error: unknown): string {
 
 /** What PostgreSQL's SQLSTATE means to a client of this service. */
 const databaseAnswers: Record<string, [statusCode: number, message: string]> = {
-  '23503': [404, 'No such organisation or project'],
-  '23505': [409, 'Exists already'],
+  23503: [404, 'No such organisation or project'],
+  23505: [409, 'Exists already'],
   '57P01': [503, 'The database is shutting down'],
   ECONNREFUSED: [503, 'The database does not answer'],
   ENOENT: [503, 'The database does not answer'],

@@ -64,6 +64,7 @@ export class Lifetime {
     if (performance.now() - this.#signalledAt < sameSignalMs) return
     // Before the service runs there is nothing to hurry: something in the start takes long, so leave it.
     if (!this.#started) process.exit()
+    if (!this.hurrying.aborted) console.log('Stopping at once.')
     this.#hurry.abort()
   }
 }

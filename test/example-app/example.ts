@@ -42,7 +42,7 @@ export class Clone {
   start (args: string[] = [], env: NodeJS.ProcessEnv = {}): Example {
     const example = new Example(this, args, env)
     this.#running.add(example)
-    void example.ended.then(() => this.#running.delete(example))
+    example.ended.then(() => this.#running.delete(example))
     return example
   }
 
@@ -85,13 +85,13 @@ export class Example {
     })
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => { this.output += text })
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => { this.errors += text })
-    this.ended = once(this.#process, 'close').then(([code]: [number | null]) => code)
+    this.ended = once(this.#process, 'close').then(([code]) => code)
   }
 
   /** Resolves with what the terminal shows once that matches. */
   async shows (pattern: RegExp): Promise<RegExpMatchArray> {
     let ended = false
-    void this.ended.then(() => { ended = true })
+    this.ended.then(() => { ended = true })
     return until(() => {
       const match = this.output.match(pattern)
       if (match === null && ended) throw new Error(`The example ended without showing ${pattern}:\n${this.output}\n${this.errors}`)

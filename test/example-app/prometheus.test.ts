@@ -54,8 +54,8 @@ interface Sample { metric: Record<string, string>, value: [time: number, value: 
 
 async function query (prometheus: string, expression: string): Promise<Sample[]> {
   const response = await fetch(`${prometheus}/api/v1/query?query=${encodeURIComponent(expression)}`)
-  const { status, data, error } = await response.json()
-  if (status !== 'success') throw new Error(`${expression}: ${error}`)
+  const { data, error } = await response.json() as { data?: { result: Sample[] }, error?: string }
+  if (data === undefined) throw new Error(`${expression}: ${error}`)
   return data.result
 }
 
