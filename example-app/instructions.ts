@@ -21,7 +21,7 @@ ${traffic ? 'It sends requests to itself (--traffic); the error in the log is on
 ${metricsToken.random ? `\nThe metrics token of this start (METRICS_AUTH_TOKEN sets one): ${metricsToken.value}\n` : ''}
 See the metrics:
 
-curl -H "Authorization: Bearer $(cat ${tokenFile})" ${origin}${metricsPath}
+curl -H "Authorization: Bearer $(cat ${tokenFile})" "${origin}${metricsPath}"
 
 Let Prometheus collect them, with this as prometheus.yml:
 

@@ -19,9 +19,7 @@ export class Traffic {
   async start (): Promise<void> {
     for (const organization of organizations) {
       await this.#send('POST', '/organizations', { slug: organization, name: `The ${organization} company` })
-      for (const project of projects) {
-        await this.#send('POST', `/organizations/${organization}/projects`, { slug: project, name: `Our ${project}` })
-      }
+      for (const project of projects) await this.#beginProject(organization, project)
     }
     this.#rounds = this.#watch()
     await this.#workDay()
@@ -43,31 +41,44 @@ export class Traffic {
   /** One round: somebody creates, looks at, moves, completes, deletes and exports tasks, and makes mistakes. */
   async #workDay (): Promise<void> {
     const round = this.#round++
-    const organization = `/organizations/${organizations[round % organizations.length]}`
-    const tasks = `${organization}/projects/${projects[round % projects.length]}/tasks`
+    const organization = organizations[round % organizations.length]!
+    const project = projects[round % projects.length]!
+    const tasks = `/organizations/${organization}/projects/${project}/tasks`
 
     const created = await Promise.all(['write', 'review', 'ship'].map((verb) => this.#send('POST', tasks, { title: `${verb} release ${round}` })))
-    const [first, second, third] = created.map((task) => `${tasks}/${(task as { id: number } | undefined)?.id}`)
-    await this.#send('PATCH', first!, { status: 'doing' })
-    await this.#send('PATCH', first!, { status: 'done' })
-    await this.#send('PATCH', second!, { status: 'doing' })
-    if (round % 2 === 0) await this.#send('DELETE', third!)
+    const [first, second, third] = created.map((task) => `${tasks}/${(task as { id?: number } | undefined)?.id}`) as [string, string, string]
+    await this.#send('PATCH', first, { status: 'doing' })
+    await this.#send('PATCH', first, { status: 'done' })
+    await this.#send('PATCH', second, { status: 'doing' })
+    if (round % 2 === 0) await this.#send('DELETE', third)
 
     await this.#send('GET', `${tasks}?status=todo&limit=20`)
-    await this.#send('GET', first!)
+    await this.#send('GET', first)
     await this.#send('GET', '/health')
     await this.#send('POST', tasks, { title: '' })
     await this.#send('GET', `/nothing/here/${round}`)
     if (round % 5 === 0) {
-      await this.#send('GET', `${organization}/export`)
+      await this.#send('GET', `/organizations/${organization}/export`)
       await this.#send('GET', '/slow?seconds=0.3')
     }
-    if (round % 30 === 0) await this.#send('GET', '/failing')
+    if (round % 25 === 0) await this.#send('GET', '/failing')
+    if (round % 25 === 24) {
+      // A project is over and goes with its tasks, or the database would grow and grow.
+      await this.#send('DELETE', `/organizations/${organization}/projects/${project}`)
+      await this.#beginProject(organization, project)
+    }
+  }
+
+  async #beginProject (organization: string, project: string): Promise<void> {
+    await this.#send('POST', `/organizations/${organization}/projects`, { slug: project, name: `Our ${project}` })
   }
 
   /** Somebody has the page with the live updates open. */
   async #watch (): Promise<void> {
-    await this.#send('GET', `/organizations/${organizations[0]}/updates`)
+    try {
+      const response = await fetch(`${this.#origin}/organizations/${organizations[0]}/updates`, { signal: this.#stop.signal })
+      await response.body?.pipeTo(new WritableStream())
+    } catch { /* As below. */ }
   }
 
   async #send (method: string, path: string, body?: unknown): Promise<unknown> {

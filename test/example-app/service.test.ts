@@ -101,6 +101,15 @@ t.test('the export streams every task, however many there are', async (t) => {
   t.equal(await valueOf('tasks_exported_total{organization="umbrella"}'), 1_201)
 })
 
+t.test('exports that their clients leave give back their database connections', async (t) => {
+  // More of them than there are connections.
+  for (let left = 0; left < 25; left++) {
+    const response = await fetch(`${organization}/export`)
+    await response.body?.cancel()
+  }
+  t.equal((await send('GET', `${origin}/health`)).status, 200)
+})
+
 t.test('live updates tell what happens to the tasks of one organisation', async (t) => {
   const stop = new AbortController()
   const response = await fetch(`${organization}/updates`, { signal: stop.signal })
