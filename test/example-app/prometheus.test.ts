@@ -9,6 +9,9 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { Clone, until } from './example.ts'
 
+// Builds a clone and starts a database: slow on a busy machine.
+t.setTimeout(300_000)
+
 const clone = await Clone.make()
 t.teardown(() => clone.remove())
 const folder = await mkdtemp(join(tmpdir(), 'prometheus-'))

@@ -3,6 +3,9 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { Clone } from './example.ts'
 
+// Builds a clone and starts a database: slow on a busy machine.
+t.setTimeout(300_000)
+
 const clone = await Clone.make()
 t.teardown(() => clone.remove())
 const example = clone.start(['--traffic'], { METRICS_AUTH_TOKEN: 'a token from the environment' })
