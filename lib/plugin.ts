@@ -1,15 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { VitalsError } from './errors.ts'
 import { Exposition } from './export/exposition.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import type { VitalsOptions } from './options.ts'
 import { attachRecorder } from './record/attach.ts'
+import { isWatched } from './record/http1.ts'
 import { Recorder } from './record/recorder.ts'
 import { resolveOptions } from './resolve-options.ts'
 import { Registry } from './series/registry.ts'
 import { Vitals } from './vitals.ts'
 
 async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void> {
+  if (app.hasDecorator('vitals') || isWatched(app.server)) {
+    throw new VitalsError('FSV_ERR_ALREADY_REGISTERED', 'fastify-vitals must be registered once for each Fastify application, got a second registration: its requests would be counted twice. Register it once, at the root')
+  }
   const options = resolveOptions(given, process.env)
   const warn = (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
   const registry = options.enabled

@@ -1,7 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { FastifyInstance } from 'fastify'
-import { VitalsError } from '../errors.ts'
-import { isWatched, watchHttp1 } from './http1.ts'
+import { watchHttp1 } from './http1.ts'
 import { watchHttp2 } from './http2.ts'
 import { addLifecycleHooks, symbolOf } from './lifecycle.ts'
 import type { OnMalformed } from './malformed.ts'
@@ -11,9 +10,6 @@ import type { Recorder } from './recorder.ts'
 /** Connects a recorder to a Fastify application: its server's events and its hooks. */
 export function attachRecorder (app: FastifyInstance, recorder: Recorder): void {
   const { server } = app
-  if (isWatched(server)) {
-    throw new VitalsError('FSV_ERR_ALREADY_REGISTERED', 'fastify-vitals must be registered once for each Fastify application, got a second registration: its requests would be counted twice. Register it once, at the root')
-  }
   const onMalformed: OnMalformed = failure => recorder.malformed(failure)
   const isHttp2 = app.initialConfig.http2 === true
   const stops = [watchHttp1(server, recorder), watchMalformed(server, onMalformed)]

@@ -23,6 +23,8 @@ export interface ExchangeOwner {
   rowsOf (request: FastifyRequest, method: string): MethodRows | null
   /** No hook saw the request. */
   unroutedRows (exchange: Exchange, status: number): MethodRows
+  /** Node answered a request that it announced to nobody. */
+  answeredByNode (method: string, status: number, startMs: number): void
   /** An event stream opened; returns what to call when it closes. */
   streamOpened (): () => void
 }

@@ -52,10 +52,10 @@ export function isWatched (server: Watched): boolean {
   return server[kOwner] !== undefined
 }
 
-/** The exchange on a connection whose request is still being read. */
+/** The exchange on a connection whose request is still being read; it may be answered, and counted, already. */
 export function exchangeBeingRead (socket: Connection): Exchange | undefined {
   const last = socket[kLast]
-  return last != null && !last.isSettled && !last.req.complete ? last : undefined
+  return last != null && !last.req.complete ? last : undefined
 }
 
 function onStart (message: unknown): void {
@@ -81,8 +81,8 @@ function onFinish (message: unknown): void {
   const exchange = response[kExchange]
   if (exchange === undefined) return
   settleFinished(exchange, socket)
-  // An idle connection must not keep the last request alive.
-  if (socket[kLast] === exchange) socket[kLast] = null
+  // An idle connection must not keep the last request alive. What is left of its body still belongs to it.
+  if (socket[kLast] === exchange && exchange.req.complete) socket[kLast] = null
 }
 
 function onConnectionClose (this: Connection): void {

@@ -1,13 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Http2SecureServer, Http2Server, Http2ServerResponse, Http2Session } from 'node:http2'
+import type { Http2SecureServer, Http2Server, Http2ServerResponse, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { performance } from 'node:perf_hooks'
 import { tapRequest, tapResponse } from './message-taps.ts'
 import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
 import { Exchange, kExchange } from './exchange.ts'
-import { settleStream } from './outcome.ts'
+import { CLIENT_GONE, sentStatus, settleStream } from './outcome.ts'
 
 /** Where a session keeps the exchanges that are open on it, and that its timeout is watched. */
 const kOpen = Symbol('vitals.open')
 
+/** Marks a stream whose request was announced. */
+const kIsSeen = Symbol('vitals.isSeen')
+
+type Stream = ServerHttp2Stream & { [kIsSeen]?: boolean }
 type Session = Http2Session & { [kOpen]?: Set<Exchange> }
 type Response = ServerResponse & ExchangeHolder
 
@@ -21,15 +26,28 @@ export function watchHttp2 (server: Http2Server | Http2SecureServer, owner: Exch
     tapResponse(res)
     tapRequest(req, exchange)
     res.destroy = destroyHere
-    const open = openOn((res as unknown as Http2ServerResponse).stream.session!)
+    const stream = (res as unknown as Http2ServerResponse).stream as Stream
+    stream[kIsSeen] = true
+    const open = openOn(stream.session!)
     open.add(exchange)
-    res.on('close', () => {
+    // The response's own close event is not there for a HEAD request that is never answered.
+    stream.on('close', () => {
       open.delete(exchange)
-      settleStream(exchange)
+      settleStream(exchange, stream)
     })
   }
+  const onStream = (stream: Stream, headers: IncomingHttpHeaders): void => {
+    if (stream[kIsSeen] === true) return
+    const startMs = performance.now()
+    stream.on('close', () => owner.answeredByNode(String(headers[':method']), sentStatus(stream) ?? CLIENT_GONE, startMs))
+  }
   server.prependListener('request', onRequest as never)
-  return () => { server.removeListener('request', onRequest as never) }
+  // Comes after Node's own listener, by which a request is announced unless Node answers it itself (CONNECT, an unknown Expect).
+  server.on('stream', onStream)
+  return () => {
+    server.removeListener('request', onRequest as never)
+    server.removeListener('stream', onStream)
+  }
 }
 
 function openOn (session: Session): Set<Exchange> {

@@ -1,4 +1,4 @@
-import type { Http2ServerResponse } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Exchange } from './exchange.ts'
 import type { FailureReason } from './http-metrics.ts'
@@ -44,15 +44,21 @@ function hasClientLeft ({ res }: Exchange, { readableEnded, errored }: Socket): 
   return readableEnded || (errored !== null && errored !== (res as { errored?: Error | null }).errored)
 }
 
-/** The same for an HTTP/2 stream, which ends by an error code. */
-export function settleStream (exchange: Exchange): void {
-  const { stream } = exchange.res as unknown as Http2ServerResponse
-  const isCut = stream.rstCode !== 0 || !exchange.res.writableEnded
-  if (!isCut) return settleComplete(exchange)
+/** The same for an HTTP/2 stream, which ends by an error code, and may have been answered past its response object. */
+export function settleStream (exchange: Exchange, stream: ServerHttp2Stream): void {
+  const status = sentStatus(stream)
+  if (status !== undefined && stream.writableEnded && stream.rstCode === 0 && !stream.aborted) {
+    return exchange.settle(status, failureOf(exchange, status), false)
+  }
   const isTruncatedUpload = !exchange.req.complete
   if (exchange.hasTimedOut) return exchange.settle(CLIENT_GONE, 'timeout', isTruncatedUpload)
   if (!exchange.wasDestroyedHere) return settleLeft(exchange, isTruncatedUpload)
   settleBroken(exchange, isTruncatedUpload)
+}
+
+/** The status that went out on a stream, by whatever way; `undefined` before that. */
+export function sentStatus ({ headersSent, sentHeaders }: ServerHttp2Stream): number | undefined {
+  return headersSent ? Number(sentHeaders[':status']) : undefined
 }
 
 /** The client went away. That is how an event stream ends. */

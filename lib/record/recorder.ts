@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from '../options.ts'
 import type { Registry } from '../series/registry.ts'
@@ -16,6 +17,8 @@ import { settleComplete, settleCut } from './outcome.ts'
 import { Routes } from './routes.ts'
 
 type Response = ServerResponse & ExchangeHolder
+
+const EXPECTATION_FAILED = 417
 
 /** Counts the requests of one Fastify application: takes exchanges from where they are seen and names their rows. */
 export class Recorder implements ExchangeOwner {
@@ -55,8 +58,13 @@ export class Recorder implements ExchangeOwner {
 
   /** Node itself refuses a request without Host and an Expect it does not know; all else is a URL that no route took. */
   unroutedRows ({ req }: Exchange, status: number): MethodRows {
-    const isRefusedByNode = (status === 400 && req.headers.host === undefined && req.httpVersionMajor === 1) || status === 417
-    return (isRefusedByNode ? this.routes.malformed : this.routes.unmatched).of(req.method!)
+    const isWithoutHost = status === 400 && req.headers.host === undefined && req.httpVersionMajor === 1
+    return (isWithoutHost || status === EXPECTATION_FAILED ? this.routes.malformed : this.routes.unmatched).of(req.method!)
+  }
+
+  answeredByNode (method: string, status: number, startMs: number): void {
+    const rows = (status === EXPECTATION_FAILED ? this.routes.malformed : this.routes.unmatched).of(method)
+    rows.record(status, (performance.now() - startMs) / 1_000, 0, 0)
   }
 
   streamOpened (): () => void {

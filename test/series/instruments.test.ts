@@ -453,7 +453,7 @@ t.test('a breach of syntax is an error', async t => {
   t.throws(() => gauge({ name: 'a_latency', help, unit: 'seconds' }), { code: /^FSV_ERR_/, message: /seconds/ }, 'a unit that is not the suffix')
   t.equal(vitals.read('a_total'), undefined, 'a refused definition leaves nothing behind')
   t.ok(vitals.counter({ name: 'a_total', help }))
-  t.ok(vitals.gauge({ name: 'a', help: 'The name is free still.' }))
+  t.ok(vitals.gauge({ name: 'a_seconds', help: 'The name is free still.' }))
 })
 
 t.test('a breach of convention is one warning', async t => {
