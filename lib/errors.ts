@@ -29,3 +29,8 @@ export function shown (value: unknown): string {
   if (typeof value === 'object' && value !== null) return 'an object'
   return String(value)
 }
+
+/** What was thrown, as an error message shows it. */
+export function thrown (error: unknown): string {
+  return error instanceof Error ? error.message : shown(error)
+}

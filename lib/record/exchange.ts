@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { MethodRows } from './endpoint-rows.ts'
 import type { FailureReason } from './http-metrics.ts'
-import type { ParserFailure } from './malformed.ts'
+import type { ParserFailure } from './parser-failure.ts'
 
 /** Where a response keeps its exchange. */
 export const kExchange = Symbol('vitals.exchange')

@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Exchange } from './exchange.ts'
 import type { FailureReason } from './http-metrics.ts'
-import { isParserError } from './malformed.ts'
+import { toParserFailure } from './parser-failure.ts'
 
 /** The status of a request whose client did not wait for the answer (nginx' convention). */
 export const CLIENT_GONE = 499
@@ -13,7 +13,7 @@ const REFUSED_HANDSHAKE = 400
 /** The answer was handed to the system; Node says so too of answers whose connection failed under them. */
 export function settleFinished (exchange: Exchange, socket: Socket): void {
   const { errored } = socket
-  const hasFailed = errored !== null ? !isParserError(errored) : socket.destroyed
+  const hasFailed = errored !== null ? toParserFailure(errored) === undefined : socket.destroyed
   if (hasFailed && hasClientLeft(exchange, socket)) settleCut(exchange, socket)
   else settleComplete(exchange)
 }

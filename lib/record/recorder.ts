@@ -12,7 +12,7 @@ import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
 import { Exchange, kExchange } from './exchange.ts'
 import type { FailureReason } from './http-metrics.ts'
 import { HttpMetrics } from './http-metrics.ts'
-import type { ParserFailure } from './malformed.ts'
+import type { ParserFailure } from './parser-failure.ts'
 import { settleComplete, settleCut } from './outcome.ts'
 import { Routes } from './routes.ts'
 

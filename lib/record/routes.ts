@@ -68,8 +68,10 @@ export class Routes {
 
   #define (request: FastifyRequest, config: object): EndpointRows | null {
     const { url, method } = request.routeOptions
-    const rows = url === undefined ? this.unmatched : this.#rowsOf(url, method, (config as { vitals?: RouteConfig }).vitals)
-    if (Object.isExtensible(config)) Object.defineProperty(config, kRows, { value: rows })
+    // The config of a 404 handler is the application's own object, which two applications may share.
+    if (url === undefined) return this.unmatched
+    const rows = this.#rowsOf(url, method, (config as { vitals?: RouteConfig }).vitals)
+    Object.defineProperty(config, kRows, { value: rows })
     return rows
   }
 

@@ -1,4 +1,4 @@
-import { shown } from '../errors.ts'
+import { shown, thrown } from '../errors.ts'
 import { Bank } from './bank.ts'
 import { IDLE_SERIES } from './idle.ts'
 import type { Labels } from './labels.ts'
@@ -96,7 +96,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     try {
       series = this.find(labels)
     } catch (error) {
-      this.fault('label value', `reading its labels must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+      this.fault('label value', `reading its labels must not throw, it threw: ${thrown(error)}`)
     }
     if (series === undefined || series === this.#overflow) return
     this.#index.delete(series.text)
@@ -151,7 +151,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
       text = this.#textOf((labels ?? NO_LABELS) as Readonly<Record<string, unknown>>)
     } catch (error) {
       // A getter or a proxy of the application's: the record counts all the same.
-      this.fault('label value', `reading its labels must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+      this.fault('label value', `reading its labels must not throw, it threw: ${thrown(error)}`)
       text = labelText(this.labelNames, this.labelNames.map(() => ''))
     }
     return this.#index.get(text) ?? this.#obtain(text, this.banks[0].bounds)

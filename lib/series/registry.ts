@@ -1,4 +1,4 @@
-import { shown, VitalsError } from '../errors.ts'
+import { shown, thrown, VitalsError } from '../errors.ts'
 import type { SeriesLimits } from './cardinality.ts'
 import { Cardinality, DEFAULT_LIMITS } from './cardinality.ts'
 import { Counter } from './counter.ts'
@@ -32,8 +32,10 @@ interface Entry {
   readonly source: Family
 }
 
+function ignore (): void {}
+
 /** For the store's metrics about itself: as many series as there are metrics. */
-const UNLIMITED: Keeper = { isRecording: true, admit: () => true, release () {}, overflowed () {}, fault () {}, now: Date.now }
+const UNLIMITED: Keeper = { isRecording: true, admit: () => true, release: ignore, overflowed: ignore, fault: ignore, now: Date.now }
 
 const IDLE: Keeper = { ...UNLIMITED, isRecording: false }
 
@@ -89,11 +91,6 @@ export class Registry {
     if (existing?.source === source) return
     this.#checkFree(definition.name, 'counter')
     this.#enter({ type: 'counter', name: definition.name, help: definition.help, source })
-  }
-
-  /** Calls a function before each snapshot, to set values that are read rather than recorded. */
-  onSnapshot (collect: () => void): void {
-    this.#collectors.push(collect)
   }
 
   /** Passes warnings, each once, to a listener; those from before it are passed at once. */
@@ -195,7 +192,7 @@ export class Registry {
   }
 
   #collect<L extends string> (gauge: Gauge<L>, collect: (gauge: Gauge<L>) => unknown): void {
-    const failed = (error: unknown): void => gauge.fault('collect', `its collect() must not throw, it threw: ${error instanceof Error ? error.message : shown(error)}`)
+    const failed = (error: unknown): void => gauge.fault('collect', `its collect() must not throw, it threw: ${thrown(error)}`)
     try {
       const result = collect(gauge)
       if (result instanceof Promise) result.catch(failed)

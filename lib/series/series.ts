@@ -1,5 +1,4 @@
 import type { Bank } from './bank.ts'
-import type { Family } from './family.ts'
 import { parseLabelText } from './labels.ts'
 
 /** One label set of a metric and its row of numbers, in as little memory as it takes. The classes of each type add how to record. */
@@ -13,10 +12,6 @@ export abstract class Series {
   constructor (bank: Bank, text: string) {
     this.bank = bank
     this.text = text
-  }
-
-  get family (): Family {
-    return this.bank.family
   }
 
   /** The family's label names, or those and some more where one series carries extra labels; read from the text on each access. */

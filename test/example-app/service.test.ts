@@ -8,7 +8,7 @@ t.setTimeout(300_000)
 
 const clone = await Clone.make()
 t.teardown(() => clone.remove())
-const example = clone.start(['--traffic'], { METRICS_AUTH_TOKEN: 'a token from the environment' })
+const example = clone.start(['--traffic'], { METRICS_AUTH_TOKEN: 'a-token-from-the-environment' })
 const origin = await example.origin()
 
 const organization = `${origin}/organizations/umbrella`
@@ -46,7 +46,7 @@ t.test('the printed curl line shows the metrics of the first traffic, and the gi
   }
   t.match(text, /^http_requests_total\{.*endpoint="\/failing".*status="500".*\} [1-9]/m)
   t.match(text, /^http_requests_total\{.*endpoint="unmatched".*status="404".*\} [1-9]/m)
-  t.notMatch(example.output + example.errors, 'a token from the environment')
+  t.notMatch(example.output + example.errors, 'a-token-from-the-environment')
 })
 
 t.test('the metrics are closed to those without the token', async (t) => {
