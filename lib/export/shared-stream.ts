@@ -18,13 +18,14 @@ export class SharedStream<T> {
   }
 
   async * read (): AsyncGenerator<T, void, void> {
-    for (let i = 0; ; i++) {
-      while (i === this.#chunks.length) {
-        if (this.#isDone) return
-        await (this.#advancing ??= this.#advance())
-      }
-      yield this.#chunks[i]!
-    }
+    let next = 0
+    while (await this.#has(next)) yield this.#chunks[next++]!
+  }
+
+  /** Whether there is a chunk of this number; has it produced if it is the next. */
+  async #has (number: number): Promise<boolean> {
+    while (number === this.#chunks.length && !this.#isDone) await (this.#advancing ??= this.#advance())
+    return number < this.#chunks.length
   }
 
   async #advance (): Promise<void> {

@@ -53,9 +53,8 @@ export class TextWriter {
         }
       }
     }
-    if (!out.fits(this.#dialect.end.length)) yield out.take()
-    out.text(this.#dialect.end)
     yield out.take()
+    yield Buffer.from(this.#dialect.end)
   }
 
   #writtenOf (family: FamilySnapshot): Written[] {

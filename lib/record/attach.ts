@@ -24,9 +24,9 @@ export function attachRecorder (app: FastifyInstance, recorder: Recorder): void 
       recorder.failed(reply, error)
       done()
     },
-    onResponse: (request, reply, done) => {
+    onSend: (request, reply, payload, done) => {
       recorder.arrive(request, reply)
-      done()
+      done(null, payload)
     }
   })
   app.addHook('onRoute', route => recorder.routes.check(route as never))

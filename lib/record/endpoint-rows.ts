@@ -12,6 +12,9 @@ export interface RowOptions {
   readonly sizeBuckets: readonly number[] | undefined
 }
 
+/** Rows of a route without wishes of its own. */
+export const PLAIN_ROWS: RowOptions = Object.freeze({ labels: Object.freeze({}), durationBuckets: undefined, sizeBuckets: undefined })
+
 /** Methods that are label values; every other is `_OTHER` (OpenTelemetry semantic conventions, http.request.method). */
 const KNOWN_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
 

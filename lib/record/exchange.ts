@@ -80,7 +80,7 @@ export class Exchange {
 
   /** The head of an event stream went out. */
   streamBegins (): void {
-    if (this.isSettled || this.isEventStream) return
+    if (this.isSettled) return
     this.isEventStream = true
     this.#closeStream = this.#owner.streamOpened()
   }

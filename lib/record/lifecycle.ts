@@ -1,11 +1,11 @@
-import type { FastifyInstance, onErrorHookHandler, onRequestHookHandler, onResponseHookHandler } from 'fastify'
+import type { FastifyInstance, onErrorHookHandler, onRequestHookHandler, onSendHookHandler } from 'fastify'
 
 /** The hooks that name requests and note errors. */
 export interface LifecycleHooks {
   readonly onRequest: onRequestHookHandler
   readonly onError: onErrorHookHandler
   /** Added only where `onRequest` cannot be first: names requests that an earlier hook answered. */
-  readonly onResponse: onResponseHookHandler
+  readonly onSend: onSendHookHandler
 }
 
 type Tree = Record<symbol, unknown>
@@ -23,7 +23,7 @@ export function addLifecycleHooks (app: FastifyInstance, hooks: LifecycleHooks):
   if (kHooks === undefined || kChildren === undefined || !Array.isArray((instance[kHooks] as HookLists).onRequest)) {
     app.addHook('onRequest', hooks.onRequest)
     app.addHook('onError', hooks.onError)
-    app.addHook('onResponse', hooks.onResponse)
+    app.addHook('onSend', hooks.onSend)
     return
   }
   let root = instance

@@ -1,12 +1,19 @@
 import { Check } from '../checks.ts'
-import type { RouteConfig } from '../options.ts'
+import type { RowOptions } from './endpoint-rows.ts'
+import { PLAIN_ROWS } from './endpoint-rows.ts'
+
+/** What a route is counted as. */
+export interface ResolvedRouteConfig {
+  readonly endpoint: string
+  readonly rows: RowOptions
+}
 
 /** A route's `config.vitals` once it is known to be right; throws `FSV_ERR_INVALID_ROUTE_CONFIG` where it is not. */
-export function resolveRouteConfig (url: string, config: unknown, taken: readonly string[]): RouteConfig {
-  if (config === undefined || config === true) return {}
+export function resolveRouteConfig (url: string, config: unknown, taken: readonly string[]): ResolvedRouteConfig | false {
+  if (config === undefined || config === true) return { endpoint: url, rows: PLAIN_ROWS }
   if (config === false) return false
   const check = new Check('FSV_ERR_INVALID_ROUTE_CONFIG', `config.vitals of route ${url}:`)
-  const { endpoint, buckets = {}, labels = {} } = check.object('it', config, ['endpoint', 'buckets', 'labels'])
+  const { endpoint = url, buckets = {}, labels = {} } = check.object('it', config, ['endpoint', 'buckets', 'labels'])
   const { duration, size } = check.object('buckets', buckets, ['duration', 'size'])
   const extra = check.strings('labels', labels)
   for (const name of Object.keys(extra)) {
@@ -14,11 +21,11 @@ export function resolveRouteConfig (url: string, config: unknown, taken: readonl
     if (taken.includes(name)) check.fail('a name in labels', `other than ${taken.join(', ')}`, name)
   }
   return {
-    ...endpoint !== undefined && { endpoint: check.text('endpoint', endpoint) },
-    buckets: {
-      ...duration !== undefined && { duration: check.bounds('buckets.duration', duration) },
-      ...size !== undefined && { size: check.bounds('buckets.size', size) }
-    },
-    labels: { ...extra }
+    endpoint: check.text('endpoint', endpoint),
+    rows: {
+      labels: { ...extra },
+      durationBuckets: duration === undefined ? undefined : check.bounds('buckets.duration', duration),
+      sizeBuckets: size === undefined ? undefined : check.bounds('buckets.size', size)
+    }
   }
 }

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { RouteConfig } from '../options.ts'
+import type { ResolvedRouteConfig } from './route-config.ts'
 import { resolveRouteConfig } from './route-config.ts'
-import type { RowOptions } from './endpoint-rows.ts'
-import { EndpointRows } from './endpoint-rows.ts'
+import { EndpointRows, PLAIN_ROWS } from './endpoint-rows.ts'
 import type { HttpMetrics } from './http-metrics.ts'
 
 /** Endpoint label of requests that no route took. */
@@ -15,9 +15,6 @@ export const MALFORMED = 'malformed'
 interface RouteFacts {
   readonly config: object
 }
-
-/** Rows without wishes of their own. */
-const PLAIN: RowOptions = Object.freeze({ labels: {}, durationBuckets: undefined, sizeBuckets: undefined })
 
 /** Marks the config of a route with its rows; `null` marks a route that is not counted. */
 const kRows = Symbol('vitals.rows')
@@ -42,8 +39,8 @@ export class Routes {
     this.#metrics = metrics
     this.#ignore = ignore
     this.#warn = warn
-    this.unmatched = new EndpointRows(metrics, UNMATCHED, PLAIN, [])
-    this.malformed = new EndpointRows(metrics, MALFORMED, PLAIN, [])
+    this.unmatched = new EndpointRows(metrics, UNMATCHED, PLAIN_ROWS, [])
+    this.malformed = new EndpointRows(metrics, MALFORMED, PLAIN_ROWS, [])
   }
 
   /** The rows for the route of a request as it is now; `null` if the route is not counted. */
@@ -63,36 +60,33 @@ export class Routes {
       this.#contextKey = Object.getOwnPropertySymbols(request).find(symbol => symbol.description === 'fastify.context')
       this.#isKeyKnown = true
     }
-    return (this.#contextKey !== undefined && (request as unknown as Record<symbol, RouteFacts>)[this.#contextKey]) || request.routeOptions
+    return this.#contextKey === undefined ? request.routeOptions : (request as unknown as Record<symbol, RouteFacts>)[this.#contextKey]!
   }
 
   #define (request: FastifyRequest, config: object): EndpointRows | null {
     const { url, method } = request.routeOptions
     // The config of a 404 handler is the application's own object, which two applications may share.
     if (url === undefined) return this.unmatched
-    const rows = this.#rowsOf(url, method, (config as { vitals?: RouteConfig }).vitals)
+    const rows = this.#rowsOf(url, method!, (config as { vitals?: RouteConfig }).vitals)
     Object.defineProperty(config, kRows, { value: rows })
     return rows
   }
 
-  #rowsOf (url: string, method: string | string[] | undefined, routeConfig: RouteConfig | undefined): EndpointRows | null {
+  #rowsOf (url: string, method: string | string[], routeConfig: RouteConfig | undefined): EndpointRows | null {
     const config = this.#configOf(url, routeConfig)
     if (config === false) return null
-    const endpoint = config.endpoint ?? url
+    const { endpoint, rows } = config
     if (this.#ignore.some(ignored => typeof ignored === 'string' ? ignored === endpoint : endpoint.search(ignored) !== -1)) return null
-    const methods = typeof method === 'string' ? [method] : method ?? []
-    const { labels, buckets } = config
-    if (labels === undefined && buckets === undefined) return new EndpointRows(this.#metrics, endpoint, PLAIN, methods)
-    return new EndpointRows(this.#metrics, endpoint, { labels: labels ?? {}, durationBuckets: buckets?.duration, sizeBuckets: buckets?.size }, methods)
+    return new EndpointRows(this.#metrics, endpoint, rows, typeof method === 'string' ? [method] : method)
   }
 
   /** Routes declared before the plugin were not checked while declared: their mistakes are a warning, and defaults. */
-  #configOf (url: string, config: RouteConfig | undefined): RouteConfig {
+  #configOf (url: string, config: RouteConfig | undefined): ResolvedRouteConfig | false {
     try {
       return resolveRouteConfig(url, config, this.#metrics.labelNames)
     } catch (error) {
       this.#warn((error as Error).message)
-      return {}
+      return { endpoint: url, rows: PLAIN_ROWS }
     }
   }
 }

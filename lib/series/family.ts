@@ -160,30 +160,20 @@ export abstract class Family<S extends Series = Series, L extends string = strin
   #textOf (labels: Readonly<Record<string, unknown>>): string {
     const names = this.labelNames
     let text = ''
-    let plain = 0
     for (let i = 0; i < names.length; i++) {
       const value = labels[names[i]!]
       if (typeof value === 'string' && value.length < 256) {
         text += this.#openers[i]! + escapeLabelValue(value) + '"'
-        plain++
       } else {
         const stored = toLabelValue(value)
         if (stored.fault !== undefined) this.fault('label value', `label ${names[i]!} must be a string, number, boolean or bigint, it is ${stored.fault}`)
         text += this.#openers[i]! + escapeLabelValue(stored.value) + '"'
       }
     }
-    let given = 0
-    for (const name in labels) given += name.length === 0 ? 2 : 1
-    if (given > plain) this.#noteUnknown(labels)
-    return text
-  }
-
-  #noteUnknown (labels: Readonly<Record<string, unknown>>): void {
     for (const name in labels) {
-      if (!(this.labelNames as readonly string[]).includes(name)) {
-        this.fault('label name', `its labels are ${this.labelNames.length === 0 ? 'none' : this.labelNames.join(', ')}, got: ${shown(name)}`)
-      }
+      if (!(names as readonly string[]).includes(name)) this.fault('label name', `its labels are ${names.length === 0 ? 'none' : names.join(', ')}, got: ${shown(name)}`)
     }
+    return text
   }
 
   #obtain (text: string, bounds: readonly number[]): S {

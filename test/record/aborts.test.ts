@@ -322,7 +322,7 @@ t.test('counts a handler that never answers as 499 for a timeout when the connec
     addWaitingRoutes(app, () => {})
     app.get('/stalled', (_, reply) => reply.send(stalled()))
     app.get('/a', () => 'good')
-  }, { fastify: { connectionTimeout: 30, keepAliveTimeout: 30 } })
+  }, { fastify: { connectionTimeout: 400, keepAliveTimeout: 400 } })
   const requests = { ...waiting, 'GET /stalled': 'GET /stalled HTTP/1.1\r\nHost: x\r\n\r\n' }
   await Promise.all(Object.values(requests).map(async bytes => (await RawClient.connect({ port })).write(bytes).untilEnd()))
   const idle = await RawClient.connect({ port })
@@ -341,7 +341,7 @@ t.test('counts a timeout as one also where the application watches for it', asyn
     app.addHook('onTimeout', async () => { await turn() })
     app.addHook('onRequestAbort', async _request => { await turn() })
     app.get('/wait', () => new Promise(() => {}))
-  }, { fastify: { connectionTimeout: 30, keepAliveTimeout: 30 } })
+  }, { fastify: { connectionTimeout: 400, keepAliveTimeout: 400 } })
   await (await RawClient.connect({ port })).write('GET /wait HTTP/1.1\r\nHost: x\r\n\r\n').untilEnd()
   await expectOnly(t, app, [{ endpoint: '/wait', status: 499, failure: 'timeout' }])
 })

@@ -1,5 +1,6 @@
+import fastify from 'fastify'
 import t from 'tap'
-import { createRegistry } from '../../lib/index.ts'
+import vitals, { createRegistry } from '../../lib/index.ts'
 import { openStore } from '../support/store.ts'
 
 const help = 'For a test.'
@@ -66,6 +67,31 @@ t.test('what labels begin with and what a registry holds is warned of and kept a
   vitals.counter({ name: 'a_total', help, labels: ['_inner'] })
   t.match(warnings.join('\n'), /_inner.*underscore/)
   t.strictSame(vitals.registry.snapshot().families.find(family => family.name === 'a_total')!.banks[0]!.series, [])
+})
+
+t.test('labels that are none find and remove nothing', async t => {
+  const { vitals } = await openStore(t)
+  const counter = vitals.counter({ name: 'a_total', help, labels: ['a'] })
+  counter.inc({ a: 'x' })
+  counter.remove(null as never)
+  t.equal(vitals.read('a_total', null as never), undefined)
+  t.equal(vitals.read('a_total', { a: 'x' }), 1)
+})
+
+t.test('what a registry warned of before it was registered is logged once it is', async t => {
+  const registry = createRegistry()
+  registry.counter({ name: 'early', help })
+  const { warnings } = await openStore(t, { registry })
+  t.match(warnings.join('\n'), /counter early should end in _total/)
+})
+
+t.test('a registry brings its own limits and constant labels', async t => {
+  const registry = createRegistry()
+  for (const [name, value] of [['limits', { series: 5 }], ['constantLabels', { region: 'x' }]] as const) {
+    const app = fastify()
+    t.teardown(() => app.close())
+    await t.rejects(async () => { await app.register(vitals, { registry, endpoint: false, [name]: value }) }, { code: 'FSV_ERR_INVALID_OPTION', message: new RegExp(`^Option ${name} `) })
+  }
 })
 
 t.test('a snapshot tells the names and values of each series, as they were given', async t => {
