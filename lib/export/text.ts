@@ -1,23 +1,104 @@
 import { escapeLabelValue } from '../series/labels.ts'
 import type { BankSnapshot, FamilySnapshot, SeriesIdentity, Snapshot } from '../series/snapshot.ts'
-import { ByteWriter, toBinary } from './byte-writer.ts'
-import type { Dialect, SeriesWriter } from './dialect.ts'
+import { ByteWriter } from './byte-writer.ts'
+import type { Dialect } from './dialect.ts'
+import type { RowWriter } from './row-writer.ts'
 
-/** The text of a bank's rows as last written, and the numbers it was written from. */
-interface Written {
-  readonly series: SeriesIdentity[]
-  /** As binary strings. */
-  readonly text: string[]
-  cells: Float64Array
+/** Lines written in one go: some 80 KB, well under a millisecond. */
+const CHUNK_LINES = 1_024
+
+/** Bytes below which neighbours are joined, so that many small metrics do not make many small writes. */
+const SLICE_BYTES = 32_768
+
+/** Rows of a bank as last written, with what they were written from. Its bytes are never changed: readers may hold them. */
+interface Chunk {
+  readonly bytes: Buffer
+  /** Where each row ends in the bytes. */
+  readonly ends: Uint32Array
+  readonly series: readonly SeriesIdentity[]
+  readonly cells: Float64Array
+}
+
+/** The text of a bank. */
+class BankText {
+  readonly #writer: RowWriter
+  readonly #chunks: Chunk[] = []
+
+  constructor (writer: RowWriter) {
+    this.#writer = writer
+  }
+
+  * chunks (bank: BankSnapshot, out: ByteWriter): Generator<Buffer, void, void> {
+    const rows = Math.max(1, Math.floor(CHUNK_LINES / bank.stride))
+    this.#chunks.length = Math.min(this.#chunks.length, Math.ceil(bank.series.length / rows))
+    for (let row = 0, i = 0; row < bank.series.length; row += rows, i++) {
+      yield (this.#chunks[i] = this.#written(this.#chunks[i], bank, row, Math.min(row + rows, bank.series.length), out)).bytes
+    }
+  }
+
+  #written (known: Chunk | undefined, bank: BankSnapshot, first: number, last: number, out: ByteWriter): Chunk {
+    const { stride } = bank
+    const series = bank.series.slice(first, last)
+    const cells = bank.cells.slice(first * stride, last * stride)
+    if (known === undefined) {
+      out.start(NOTHING)
+    } else {
+      if (isSame(known, series, cells)) return known
+      out.start(known.bytes)
+    }
+    const writer = this.#writer
+    const ends = new Uint32Array(series.length)
+    const held = known === undefined ? 0 : Math.min(known.series.length, series.length)
+    let from = 0
+    let shift = 0
+    for (let row = 0; row < series.length; row++) {
+      const at = row * stride
+      if (row < held) {
+        const to = known!.ends[row]!
+        const isHeld = known!.series[row] === series[row]
+        if (!isHeld || !areEqual(known!.cells, cells, at, stride)) {
+          if (!isHeld || !writer.patch(series[row]!, cells, at, known!.cells, at, out, from, to)) {
+            out.copyTo(from)
+            out.text(writer.write(series[row]!, cells, at))
+            out.skipTo(to)
+          }
+          shift = out.position - out.copied
+        }
+        ends[row] = to + shift
+        from = to
+      } else {
+        if (row === held) out.copyTo(from)
+        out.text(writer.write(series[row]!, cells, at))
+        ends[row] = out.position
+      }
+    }
+    if (held === series.length) out.copyTo(from)
+    return { bytes: out.finish(), ends, series, cells }
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+function isSame (known: Chunk, series: readonly SeriesIdentity[], cells: Float64Array): boolean {
+  if (known.series.length !== series.length || !areEqual(known.cells, cells, 0, cells.length)) return false
+  for (let i = 0; i < series.length; i++) if (known.series[i] !== series[i]) return false
+  return true
+}
+
+function areEqual (a: Float64Array, b: Float64Array, at: number, length: number): boolean {
+  for (let i = at, end = at + length; i < end; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 /**
- * Writes snapshots as text in one dialect. It keeps the text of each series: a series whose numbers did not change since
- * is copied, not written again.
+ * Writes snapshots as text in one dialect. It keeps what it wrote: rows whose numbers did not change since are copied,
+ * those whose numbers did are copied with new numbers.
  */
 export class TextWriter {
   readonly #dialect: Dialect
-  readonly #families = new Map<string, Written[]>()
+  readonly #families = new Map<string, { head: Buffer, banks: BankText[] }>()
+  readonly #out = new ByteWriter()
+  #constantText: string | undefined
 
   constructor (dialect: Dialect) {
     this.#dialect = dialect
@@ -25,75 +106,34 @@ export class TextWriter {
 
   /** The text of a snapshot as UTF-8, in slices, so that the caller decides when the event loop gets its turn. */
   * slices (snapshot: Snapshot): Generator<Buffer, void, void> {
-    const constant = Object.entries(snapshot.constantLabels).map(([name, value]) => `${name}="${escapeLabelValue(value)}"`).join(',')
-    const out = new ByteWriter()
+    let pending: Buffer[] = []
+    let bytes = 0
+    for (const chunk of this.#chunks(snapshot)) {
+      pending.push(chunk)
+      bytes += chunk.length
+      if (bytes < SLICE_BYTES) continue
+      yield pending.length === 1 ? chunk : Buffer.concat(pending, bytes)
+      pending = []
+      bytes = 0
+    }
+    yield Buffer.concat(pending, bytes)
+  }
+
+  * #chunks (snapshot: Snapshot): Generator<Buffer, void, void> {
+    this.#constantText ??= Object.entries(snapshot.constantLabels).map(([name, value]) => `${name}="${escapeLabelValue(value)}"`).join(',')
     for (const family of snapshot.families) {
       if (family.banks.every(bank => bank.series.length === 0)) continue
-      const head = toBinary(this.#dialect.head(family))
-      if (!out.fits(head.length)) {
-        yield out.take()
-        out.fits(head.length)
-      }
-      out.block(head)
-      const written = this.#writtenOf(family)
-      for (let b = 0; b < family.banks.length; b++) {
-        const bank = family.banks[b]!
-        const writer = this.#dialect.writer(family, bank.bounds, constant)
-        const rows = written[b]!
-        fit(rows, bank)
-        for (let row = 0; row < bank.series.length; row++) {
-          const known = unchanged(rows, bank, row)
-          const room = known === undefined ? writer.room(bank.series[row]!) : known.length
-          if (!out.fits(room)) {
-            yield out.take()
-            out.fits(room)
-          }
-          if (known === undefined) write(rows, bank, row, writer, out)
-          else out.block(known)
-        }
-      }
+      const { head, banks } = this.#textOf(family, this.#constantText)
+      yield head
+      for (let i = 0; i < banks.length; i++) yield * banks[i]!.chunks(family.banks[i]!, this.#out)
     }
-    yield out.take()
     yield Buffer.from(this.#dialect.end)
   }
 
-  #writtenOf (family: FamilySnapshot): Written[] {
-    let written = this.#families.get(family.name)
-    if (written === undefined) this.#families.set(family.name, written = [])
-    while (written.length < family.banks.length) written.push({ series: [], text: [], cells: new Float64Array(0) })
-    return written
+  #textOf (family: FamilySnapshot, constantText: string): { head: Buffer, banks: BankText[] } {
+    let text = this.#families.get(family.name)
+    if (text === undefined) this.#families.set(family.name, text = { head: Buffer.from(this.#dialect.head(family)), banks: [] })
+    for (const { bounds } of family.banks.slice(text.banks.length)) text.banks.push(new BankText(this.#dialect.writer(family, bounds, constantText)))
+    return text
   }
-}
-
-/** Makes room for the rows of a bank, and forgets those that are gone. */
-function fit (written: Written, bank: BankSnapshot): void {
-  const rows = bank.series.length
-  if (written.cells.length < bank.cells.length) {
-    const grown = new Float64Array(bank.cells.length)
-    grown.set(written.cells)
-    written.cells = grown
-  }
-  if (written.series.length > rows) {
-    written.series.length = rows
-    written.text.length = rows
-  }
-}
-
-/** The text of a row if it was written before, from the same numbers. */
-function unchanged (written: Written, bank: BankSnapshot, row: number): string | undefined {
-  if (written.series[row] !== bank.series[row]) return undefined
-  const { cells, stride } = bank
-  const known = written.cells
-  for (let i = row * stride; i < (row + 1) * stride; i++) if (cells[i] !== known[i]) return undefined
-  return written.text[row]
-}
-
-function write (written: Written, bank: BankSnapshot, row: number, writer: SeriesWriter, out: ByteWriter): void {
-  const { cells, stride, series } = bank
-  const at = row * stride
-  const from = out.at
-  writer.write(series[row]!, cells, at, out)
-  for (let i = at; i < at + stride; i++) written.cells[i] = cells[i]!
-  written.series[row] = series[row]!
-  written.text[row] = out.since(from)
 }

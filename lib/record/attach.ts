@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import type { Http2Server } from 'node:http2'
 import type { FastifyInstance } from 'fastify'
 import { watchHttp1 } from './http1.ts'
 import { watchHttp2 } from './http2.ts'
@@ -11,9 +12,12 @@ import type { Recorder } from './recorder.ts'
 export function attachRecorder (app: FastifyInstance, recorder: Recorder): void {
   const { server } = app
   const onMalformed: OnMalformed = failure => recorder.malformed(failure)
-  const isHttp2 = app.initialConfig.http2 === true
-  const stops = [watchHttp1(server, recorder), watchMalformed(server, onMalformed)]
-  if (isHttp2) stops.push(watchHttp2(server as never, recorder))
+  const stops = [watchMalformed(server, onMalformed)]
+  const watch = (each: EventEmitter): void => {
+    stops.push(watchHttp1(each, recorder))
+    if (app.initialConfig.http2 === true) stops.push(watchHttp2(each as Http2Server, recorder))
+  }
+  watch(server)
 
   addLifecycleHooks(app, {
     onRequest: (request, reply, done) => {
@@ -36,20 +40,15 @@ export function attachRecorder (app: FastifyInstance, recorder: Recorder): void 
     const kServerBindings = symbolOf(app, 'fastify.serverBindings')
     const others = kServerBindings === undefined ? [] : (app as unknown as Record<symbol, EventEmitter[]>)[kServerBindings]!
     for (const other of others) {
-      stops.push(watchHttp1(other, recorder))
+      watch(other)
       watchMalformedConnections(other, onMalformed)
-      if (isHttp2) watchHttp2(other as never, recorder)
     }
     done()
   })
 
-  const detach = (): void => {
-    for (const stop of stops.splice(0)) stop()
-  }
-  // Requests may be under way while the application closes: they are counted until the server has closed.
+  // Fastify gets here once the requests under way have ended.
   app.addHook('onClose', (_instance, done) => {
-    if (server.listening) server.once('close', detach)
-    else detach()
+    for (const stop of stops) stop()
     done()
   })
 }

@@ -33,12 +33,12 @@ export class HistogramSeries extends Series {
     if (!Number.isFinite(value)) return this.bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
     const at = this.at
     if (at < 0) return this.bank.family.successor(this).observe(value)
-    const { cells, bounds } = this.bank
+    const { cells, uppers } = this.bank
     cells[at]!++
     cells[at + 1]! += value
     let i = 0
-    while (i < bounds.length && value > bounds[i]!) i++
-    if (i < bounds.length) cells[at + 2 + i]!++
+    while (i < uppers.length && value > uppers[i]!) i++
+    if (i < uppers.length) cells[at + 2 + i]!++
   }
 }
 
