@@ -23,6 +23,7 @@ function addOthers (instance) {
   instance.addHook('onResponse', (request, reply, done) => done())
 }
 
+process.on('disconnect', () => process.exit())
 process.on('message', () => {
   const { user, system } = process.cpuUsage()
   process.send({ result: user + system })

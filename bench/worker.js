@@ -122,6 +122,7 @@ function stopwatch () {
   }
 }
 
+process.on('disconnect', () => process.exit())
 process.on('message', async ({ task, ...args }) => {
   process.send({ result: await tasks[task](args) })
 })
