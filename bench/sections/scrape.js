@@ -27,6 +27,7 @@ export async function measure (names, { generations, rounds, log }) {
 
 async function measureScrapes (names, { lines, every, generations, rounds }) {
   const times = Math.max(1, 20_000 / lines)
+  const warmUps = Math.min(200, Math.max(20, 1_000_000 / lines))
   const ratios = new Map(names.map((name) => [name, []]))
   const took = new Map(names.map((name) => [name, []]))
   for (let generation = 0; generation < Math.ceil(generations / 3); generation++) {
@@ -34,7 +35,7 @@ async function measureScrapes (names, { lines, every, generations, rounds }) {
     for (const name of names) {
       const child = await startChild('./worker.js', [name], ['--expose-gc'])
       await child.ask({ task: 'fill', lines })
-      await child.ask({ task: 'scrape', every, times: times * 10 + 20 })
+      await child.ask({ task: 'scrape', every, times: warmUps })
       workers.push({ name, child, took: [] })
     }
     for (let round = 0; round < rounds; round++) {
