@@ -1,0 +1,63 @@
+// Measures: `node run.js [section …]`. Started by index.js, on the Node that is to be measured.
+import { readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { missing, peers, versions } from './peers/index.js'
+import * as block from './sections/block.js'
+import * as heap from './sections/heap.js'
+import * as http from './sections/http.js'
+import * as record from './sections/record.js'
+import * as scrape from './sections/scrape.js'
+import { table } from './table.js'
+
+const sections = { record, http, scrape, block, heap }
+const results = new URL('./results.md', import.meta.url)
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    generations: { type: 'string', default: '6' },
+    rounds: { type: 'string', default: '12' },
+    scenarios: { type: 'string' },
+    peers: { type: 'string', default: Object.keys(peers).join() },
+    node: { type: 'string' }
+  }
+})
+const chosen = positionals.length > 0 ? positionals : Object.keys(sections)
+for (const name of chosen) if (sections[name] === undefined) throw new Error(`a section must be one of ${Object.keys(sections).join(', ')}, got: ${name}`)
+
+const dropped = []
+const present = []
+for (const name of values.peers.split(',')) {
+  const lacks = await missing(peers[name])
+  if (lacks === undefined) present.push(name)
+  else dropped.push(`${peers[name].title} is left out: ${lacks}, this is ${process.version}.`)
+}
+for (const line of dropped) console.log(line)
+
+for (const name of chosen) {
+  const section = sections[name]
+  const measured = present.filter((peer) => section.uses in peers[peer])
+  console.log(`\nMeasuring ${name} …`)
+  const rows = await section.measure(measured, { generations: Number(values.generations), rounds: Number(values.rounds), scenarios: values.scenarios?.split(','), log: console.log })
+  const text = await report(name, section, rows)
+  console.log(`\n${text}`)
+  await keep(name, text)
+}
+
+async function report (name, { title, method, columns }, rows) {
+  const named = rows.map(([peer, ...cells]) => [[peers[peer].title, peers[peer].note].filter(Boolean).join('; '), ...cells])
+  const measured = (await Promise.all(rows.map(([peer]) => versions(peers[peer])))).flat()
+  const [{ version }] = [JSON.parse(await readFile(new URL('./node_modules/fastify/package.json', import.meta.url), 'utf8'))]
+  const where = `Node ${process.versions.node}, fastify ${version}, ${[...new Set(measured)].join(', ')}; ${availableParallelism()} cores. Median [quartiles].`
+  return [`## ${title}\n`, method + '\n', table([name, ...columns], named), '', where, ...dropped, ''].join('\n')
+}
+
+/** Writes the section into results.md, in its place, and leaves the others as they are. */
+async function keep (name, text) {
+  const before = await readFile(results, 'utf8').catch(() => '')
+  const kept = new Map([...before.matchAll(/<!-- (\w+) -->\n([^]*?)(?=<!-- |$)/g)].map(([, key, value]) => [key, value]))
+  kept.set(name, text + '\n')
+  const all = Object.keys(sections).filter((key) => kept.has(key)).map((key) => `<!-- ${key} -->\n${kept.get(key)}`)
+  await writeFile(results, `# What fastify-vitals costs, next to its peers\n\nWritten by \`npm run bench\`. Ratios within one run; absolute times are of the machine.\n\n${all.join('')}`.trimEnd() + '\n')
+}
