@@ -11,7 +11,7 @@ export interface BasicCredentials {
 
 /** Who may scrape. `bearer`, `basic` and `custom`: one that holds is enough. `allow` must hold besides, or alone. */
 export interface AuthOptions {
-  /** Bearer tokens (RFC 6750); several while one is rotated. */
+  /** Bearer tokens (RFC 6750); several while one is rotated. Environment: `METRICS_AUTH_TOKEN`, one token or several with commas. */
   readonly bearer?: string | readonly string[]
   readonly basic?: BasicCredentials | readonly BasicCredentials[]
   /** Addresses or CIDR ranges (`10.0.0.0/8`, `::1`) that may ask at all; others get 403. */
@@ -42,7 +42,7 @@ export interface VitalsOptions {
   readonly enabled?: boolean
   /** Whether metrics are served for Prometheus to scrape. @default true */
   readonly endpoint?: boolean
-  /** Who may scrape; `false` serves everybody. Environment: `METRICS_AUTH_TOKEN`, one token or several with commas. No default: the plugin refuses to start undecided. */
+  /** Who may scrape; `false` serves everybody. No default: the plugin refuses to start undecided. */
   readonly auth?: false | AuthOptions
   /** Environment: `METRICS_PATH`. @default '/v1/metrics' */
   readonly path?: string
@@ -58,7 +58,7 @@ export interface VitalsOptions {
   readonly buckets?: Partial<HttpBuckets>
   /** @default { seriesPerMetric: 2_000, series: 10_000 } */
   readonly limits?: Partial<SeriesLimits>
-  /** Endpoint labels (route templates) that are not counted: exact, or by pattern. @default [] */
+  /** Endpoint labels (route templates) that are not counted: exact, or by pattern. `unmatched` and `malformed` always are. @default [] */
   readonly ignore?: readonly (string | RegExp)[]
   /** A store to share with other Fastify instances of the process; it brings its own limits and constant labels. @default a new one */
   readonly registry?: Registry

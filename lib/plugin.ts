@@ -26,7 +26,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     attachRecorder(app, new Recorder(registry, options, warn))
   }
   const endpoint = options.enabled && options.endpoint
-    ? await registerEndpoint(app, { ...options, exposition, onScrape: scrapeObserver(registry) })
+    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry) })
     : undefined
   app.decorate('vitals', new Vitals(options.enabled, registry, exposition, endpoint))
 }

@@ -64,16 +64,16 @@ function filled (name: string, value: unknown): readonly unknown[] {
 
 function resolveAuth (auth: unknown, environment: Environment): false | ResolvedAuth {
   if (auth === false) return false
+  const tokens = (environment['METRICS_AUTH_TOKEN'] ?? '').split(',').map(token => token.trim()).filter(token => token !== '')
+  for (const token of tokens) toToken(variable, 'METRICS_AUTH_TOKEN', token)
   if (auth === undefined) {
-    const tokens = (environment['METRICS_AUTH_TOKEN'] ?? '').split(',').map(token => token.trim()).filter(token => token !== '')
-    for (const token of tokens) toToken(variable, 'METRICS_AUTH_TOKEN', token)
     if (tokens.length > 0) return { bearer: tokens, basic: [], allow: [], custom: undefined }
     throw new VitalsError('FSV_ERR_AUTH_UNDECIDED',
       'Nobody has decided who may read the metrics. Set option auth ({ bearer: token }, { basic }, { allow } or { custom }) or environment variable METRICS_AUTH_TOKEN; auth: false serves them to everybody')
   }
   const { bearer, basic, allow, custom } = option.object('auth', auth, ['bearer', 'basic', 'allow', 'custom'])
   const resolved = {
-    bearer: bearer === undefined ? [] : filled('auth.bearer', bearer).map(token => toToken(option, 'auth.bearer', token)),
+    bearer: bearer === undefined ? tokens : filled('auth.bearer', bearer).map(token => toToken(option, 'auth.bearer', token)),
     basic: basic === undefined
       ? []
       : filled('auth.basic', basic).map(pair => {

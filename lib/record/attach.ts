@@ -12,12 +12,12 @@ import type { Recorder } from './recorder.ts'
 export function attachRecorder (app: FastifyInstance, recorder: Recorder): void {
   const { server } = app
   const onMalformed: OnMalformed = failure => recorder.malformed(failure)
-  const stops = [watchMalformed(server, onMalformed)]
-  const watch = (each: EventEmitter): void => {
-    stops.push(watchHttp1(each, recorder))
+  const watch = (each: EventEmitter): (() => void)[] => {
+    const stops = [watchHttp1(each, recorder)]
     if (app.initialConfig.http2 === true) stops.push(watchHttp2(each as Http2Server, recorder))
+    return stops
   }
-  watch(server)
+  const stops = [watchMalformed(server, onMalformed), ...watch(server)]
 
   addLifecycleHooks(app, {
     onRequest: (request, reply, done) => {
@@ -40,7 +40,8 @@ export function attachRecorder (app: FastifyInstance, recorder: Recorder): void 
     const kServerBindings = symbolOf(app, 'fastify.serverBindings')
     const others = kServerBindings === undefined ? [] : (app as unknown as Record<symbol, EventEmitter[]>)[kServerBindings]!
     for (const other of others) {
-      watch(other)
+      const otherStops = watch(other)
+      other.once('close', () => { for (const stop of otherStops) stop() })
       watchMalformedConnections(other, onMalformed)
     }
     done()

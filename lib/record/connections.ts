@@ -15,7 +15,6 @@ interface ConnectionSeries {
   readonly active: GaugeSeries
   readonly total: CounterSeries
   readonly duration: HistogramSeries
-  readonly sent: CounterSeries
 }
 
 /** The connections set, for what stays open: server-sent events and WebSockets. Its series appear with the first one. */
@@ -47,13 +46,13 @@ export class Connections {
   }
 
   sent (type: ConnectionType): void {
-    this.#of(type).sent.inc()
+    this.#sent.inc({ type })
   }
 
   #of (type: ConnectionType): ConnectionSeries {
     let series = this.#types.get(type)
     if (series === undefined) {
-      series = { active: this.#active.with({ type }), total: this.#total.with({ type }), duration: this.#duration.with({ type }), sent: this.#sent.with({ type }) }
+      series = { active: this.#active.with({ type }), total: this.#total.with({ type }), duration: this.#duration.with({ type }) }
       this.#types.set(type, series)
     }
     return series

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import { performance } from 'node:perf_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { MethodRows } from './endpoint-rows.ts'
@@ -50,11 +51,19 @@ export class Exchange {
   isEventStream = false
   /** The server itself broke the answer off (HTTP/2, where the socket does not tell). */
   wasDestroyedHere = false
+  /** Of the head that went out; 0 before that. */
+  sentStatus = 0
+  /** Bytes of body that came, whatever was announced. */
   requestBytes = 0
   responseBytes = 0
   readonly writeHead: WriteHead
   readonly write: Write
   readonly end: End
+  /** Originals of what is tapped for HTTP/2. */
+  destroy: ServerResponse['destroy'] | undefined = undefined
+  closeStream: ServerHttp2Stream['close'] | undefined = undefined
+  /** Set where the request has a body. */
+  push: IncomingMessage['push'] | undefined = undefined
   readonly #owner: ExchangeOwner
   /** Holds the in-progress gauge that was raised; `undefined` before, `null` where the route is not counted. */
   #rows: MethodRows | null | undefined = undefined
@@ -85,8 +94,13 @@ export class Exchange {
     this.#closeStream = this.#owner.streamOpened()
   }
 
+  /** The status of the head that went out, or else as it stood. */
+  get status (): number {
+    return this.sentStatus === 0 ? this.res.statusCode : this.sentStatus
+  }
+
   /** Counts the exchange, once: whatever comes later is not listened to. */
-  settle (status: number, reason: FailureReason | undefined, isTruncatedUpload: boolean): void {
+  settle (status: number, reason: FailureReason | undefined): void {
     if (this.isSettled) return
     this.isSettled = true
     const held = this.#rows
@@ -95,7 +109,7 @@ export class Exchange {
     if (rows !== null) {
       const { method } = this.req
       const isBodyless = method === 'HEAD' || status === 204 || status === 304
-      rows.record(status, (performance.now() - this.startMs) / 1_000, isTruncatedUpload ? this.requestBytes : this.#requestSize(), isBodyless ? 0 : this.responseBytes)
+      rows.record(status, (performance.now() - this.startMs) / 1_000, this.requestBytes, isBodyless ? 0 : this.responseBytes)
       if (reason !== undefined) rows.fail(reason)
     }
     this.#closeStream?.()
@@ -105,10 +119,5 @@ export class Exchange {
   /** Asked again at the end: `callNotFound()` sends a request to another route than it arrived at. */
   #finalRows (status: number): MethodRows | null {
     return this.request === undefined ? this.#owner.unroutedRows(this, status) : this.#owner.rowsOf(this.request, this.req.method!)
-  }
-
-  #requestSize (): number {
-    const declared = this.req.headers['content-length']
-    return declared === undefined ? this.requestBytes : Number(declared) || 0
   }
 }

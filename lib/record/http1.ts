@@ -13,8 +13,8 @@ import { settleCut, settleFinished } from './outcome.ts'
  * requests that Node answers by itself (no Host, unknown Expect) are announced too.
  */
 
-/** Where a server keeps who watches it. */
-const kOwner = Symbol('vitals.owner')
+/** Where a server keeps who watches it; the same for all copies of this package in a process. */
+const kOwner = Symbol.for('fastify-vitals.owner')
 
 /** Where a connection keeps the exchange that began last; `null` when none is open. */
 const kLast = Symbol('vitals.last')
@@ -82,7 +82,12 @@ function onFinish (message: unknown): void {
   if (exchange === undefined) return
   settleFinished(exchange, socket)
   // An idle connection must not keep the last request alive. What is left of its body still belongs to it.
-  if (socket[kLast] === exchange && exchange.req.complete) socket[kLast] = null
+  if (exchange.req.complete) forget(socket, exchange)
+  else exchange.req.once('end', () => forget(socket, exchange))
+}
+
+function forget (socket: Connection, exchange: Exchange): void {
+  if (socket[kLast] === exchange) socket[kLast] = null
 }
 
 function onConnectionClose (this: Connection): void {
@@ -94,6 +99,12 @@ function onConnectionClose (this: Connection): void {
   this[kLast] = null
 }
 
+/** Node destroys the connection next, unless the application deals with the timeout itself. */
 function onConnectionTimeout (this: Connection): void {
-  for (let exchange = this[kLast] ?? undefined; exchange !== undefined; exchange = exchange.previous) exchange.hasTimedOut = true
+  const last = this[kLast] ?? undefined
+  for (let exchange = last; exchange !== undefined; exchange = exchange.previous) exchange.hasTimedOut = true
+  process.nextTick(() => {
+    if (this.destroyed) return
+    for (let exchange = last; exchange !== undefined; exchange = exchange.previous) exchange.hasTimedOut = false
+  })
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants } from 'node:http2'
 import type { Http2SecureServer, Http2Server, Http2ServerResponse, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { performance } from 'node:perf_hooks'
 import { tapRequest, tapResponse } from './message-taps.ts'
@@ -9,10 +10,8 @@ import { CLIENT_GONE, sentStatus, settleStream } from './outcome.ts'
 /** Where a session keeps the exchanges that are open on it, and that its timeout is watched. */
 const kOpen = Symbol('vitals.open')
 
-/** Marks a stream whose request was announced. */
-const kIsSeen = Symbol('vitals.isSeen')
-
-type Stream = ServerHttp2Stream & { [kIsSeen]?: boolean }
+/** Carries its exchange once its request was announced. */
+type Stream = ServerHttp2Stream & ExchangeHolder
 type Session = Http2Session & { [kOpen]?: Set<Exchange> }
 type Response = ServerResponse & ExchangeHolder
 
@@ -25,9 +24,12 @@ export function watchHttp2 (server: Http2Server | Http2SecureServer, owner: Exch
     res[kExchange] = exchange
     tapResponse(res)
     tapRequest(req, exchange)
-    res.destroy = destroyHere
     const stream = (res as unknown as Http2ServerResponse).stream as Stream
-    stream[kIsSeen] = true
+    stream[kExchange] = exchange
+    exchange.destroy = res.destroy
+    res.destroy = destroyHere
+    exchange.closeStream = stream.close
+    stream.close = closeHere
     const open = openOn(stream.session!)
     open.add(exchange)
     // The response's own close event is not there for a HEAD request that is never answered.
@@ -37,7 +39,7 @@ export function watchHttp2 (server: Http2Server | Http2SecureServer, owner: Exch
     })
   }
   const onStream = (stream: Stream, headers: IncomingHttpHeaders): void => {
-    if (stream[kIsSeen] === true) return
+    if (stream[kExchange] !== undefined) return
     const startMs = performance.now()
     stream.on('close', () => owner.answeredByNode(String(headers[':method']), sentStatus(stream) ?? CLIENT_GONE, startMs))
   }
@@ -60,8 +62,17 @@ function openOn (session: Session): Set<Exchange> {
   return open
 }
 
-/** A stream does not tell who reset it: the server says so here. */
+/*
+ * A stream does not tell who reset it: the server says so here. Node calls close() as well, with CANCEL, when the
+ * connection under a stream has gone.
+ */
+
 function destroyHere (this: Response, error?: Error): Response {
   this[kExchange]!.wasDestroyedHere = true
-  return (Object.getPrototypeOf(this) as Response).destroy.call(this, error) as Response
+  return this[kExchange]!.destroy!.call(this, error) as Response
+}
+
+function closeHere (this: Stream, code?: number, callback?: () => void): void {
+  if (code !== constants.NGHTTP2_CANCEL) this[kExchange]!.wasDestroyedHere = true
+  this[kExchange]!.closeStream!.call(this, code, callback)
 }

@@ -7,11 +7,20 @@ import { CUT_SHORT, toParserFailure } from './parser-failure.ts'
 /** Told of bytes that were no request. */
 export type OnMalformed = (failure: ParserFailure) => void
 
+/** Marks a connection whose bytes were counted as malformed: a server that keeps it open hears of each packet that follows. */
+const kIsMalformed = Symbol('vitals.isMalformed')
+
+function noteOnce (socket: Socket & { [kIsMalformed]?: boolean }, failure: ParserFailure, onMalformed: OnMalformed): void {
+  if (socket[kIsMalformed] === true) return
+  socket[kIsMalformed] = true
+  onMalformed(failure)
+}
+
 function note (error: NodeJS.ErrnoException | null, socket: Socket, onMalformed: OnMalformed): void {
   const failure = toParserFailure(error)
   if (failure === undefined || socket.bytesRead === 0) return
   const exchange = exchangeBeingRead(socket)
-  if (exchange === undefined) onMalformed(failure)
+  if (exchange === undefined) noteOnce(socket, failure, onMalformed)
   else if (error?.code !== CUT_SHORT) exchange.parserFailure = failure
 }
 

@@ -20,6 +20,7 @@ export function tapRequest (req: IncomingMessage & ExchangeHolder, exchange: Exc
   const { headers } = req
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined && req.httpVersionMajor < 2) return
   req[kExchange] = exchange
+  exchange.push = req.push
   req.push = countingPush
 }
 
@@ -27,15 +28,16 @@ export function tapRequest (req: IncomingMessage & ExchangeHolder, exchange: Exc
 function noticingWriteHead (this: ServerResponse & ExchangeHolder, status: unknown, reason?: unknown, headers?: unknown): ServerResponse {
   const exchange = this[kExchange]!
   const result = exchange.writeHead.call(this, status, reason, headers)
+  exchange.sentStatus = this.statusCode
   if (exchange.req.method !== 'HEAD' && isEventStream(this, typeof reason === 'string' ? headers : reason)) exchange.streamBegins()
   return result
 }
 
-const EVENT_STREAM = 'text/event-stream'
+const EVENT_STREAM = /^text\/event-stream/i
 
 function isEventStream (res: ServerResponse, headers: unknown): boolean {
   const type = (headers as Record<string, unknown> | undefined | null)?.['content-type'] ?? res.getHeader('content-type')
-  if (type !== undefined) return String(type).startsWith(EVENT_STREAM)
+  if (type !== undefined) return EVENT_STREAM.test(String(type))
   // Other spellings, and lists of names and values: Node keeps such headers in the head alone.
   const head = (res as { _header?: unknown })._header
   return typeof head === 'string' && /^content-type:\s*text\/event-stream/im.test(head)
@@ -51,16 +53,23 @@ function countingWrite (this: ServerResponse & ExchangeHolder, chunk: unknown, e
 /** Counts before the call, which may settle the exchange; some responses end by way of their own write(). */
 function countingEnd (this: ServerResponse & ExchangeHolder, chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
   const exchange = this[kExchange]!
-  if (!exchange.isEnding) {
-    exchange.isEnding = true
-    exchange.responseBytes += byteLength(chunk, encoding)
+  if (exchange.isEnding) return exchange.end.call(this, chunk, encoding, callback)
+  const before = exchange.responseBytes
+  exchange.isEnding = true
+  exchange.responseBytes = before + byteLength(chunk, encoding)
+  try {
+    return exchange.end.call(this, chunk, encoding, callback)
+  } catch (error) {
+    exchange.isEnding = false
+    exchange.responseBytes = before
+    throw error
   }
-  return exchange.end.call(this, chunk, encoding, callback)
 }
 
 function countingPush (this: IncomingMessage & ExchangeHolder, chunk: unknown, encoding?: BufferEncoding): boolean {
-  this[kExchange]!.requestBytes += byteLength(chunk, encoding)
-  return (Object.getPrototypeOf(this) as IncomingMessage).push.call(this, chunk, encoding)
+  const exchange = this[kExchange]!
+  exchange.requestBytes += byteLength(chunk, encoding)
+  return exchange.push!.call(this, chunk, encoding)
 }
 
 function byteLength (chunk: unknown, encoding: unknown): number {

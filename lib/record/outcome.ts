@@ -14,14 +14,14 @@ const REFUSED_HANDSHAKE = 400
 export function settleFinished (exchange: Exchange, socket: Socket): void {
   const { errored } = socket
   const hasFailed = errored !== null ? toParserFailure(errored) === undefined : socket.destroyed
-  if (hasFailed && hasClientLeft(exchange, socket)) settleCut(exchange, socket)
+  if (hasFailed && hasClientLeft(socket)) settleCut(exchange, socket)
   else settleComplete(exchange)
 }
 
 /** The answer went out whole. */
 export function settleComplete (exchange: Exchange): void {
-  const { statusCode } = exchange.res
-  exchange.settle(statusCode, failureOf(exchange, statusCode), false)
+  const { status } = exchange
+  exchange.settle(status, failureOf(exchange, status))
 }
 
 /** What the error hook noted, where the status that was sent bears it out: an error answered with 4xx by a handler is no failure. */
@@ -31,29 +31,32 @@ function failureOf ({ fault }: Exchange, status: number): FailureReason | undefi
 
 /** The connection closed before the answer was whole: who broke it off decides the status. */
 export function settleCut (exchange: Exchange, socket: Socket): void {
-  const isTruncatedUpload = !exchange.req.complete
   const { parserFailure } = exchange
-  if (parserFailure !== undefined) return exchange.settle(parserFailure.status, parserFailure.reason, isTruncatedUpload)
-  if (exchange.hasTimedOut) return exchange.settle(CLIENT_GONE, 'timeout', isTruncatedUpload)
-  if (hasClientLeft(exchange, socket)) return settleLeft(exchange, isTruncatedUpload)
-  settleBroken(exchange, isTruncatedUpload)
+  if (parserFailure !== undefined) exchange.settle(parserFailure.status, parserFailure.reason)
+  else if (exchange.hasTimedOut) exchange.settle(CLIENT_GONE, 'timeout')
+  else if (hasClientLeft(socket)) settleLeft(exchange)
+  else settleBroken(exchange)
 }
 
-/** Whether a connection ended from the far side: by an end, or by a failure that the answer did not bring about. */
-function hasClientLeft ({ res }: Exchange, { readableEnded, errored }: Socket): boolean {
-  return readableEnded || (errored !== null && errored !== (res as { errored?: Error | null }).errored)
+/** Whether a connection ended from the far side: by an end, or by an error of the system, of TLS or of the parser. The application's own errors are none of these. */
+function hasClientLeft ({ readableEnded, errored }: Socket): boolean {
+  if (readableEnded === true) return true
+  const error = errored as NodeJS.ErrnoException | null | undefined
+  return error != null && (error.syscall !== undefined || error.code?.startsWith('ERR_SSL_') === true || toParserFailure(error) !== undefined)
 }
 
 /** The same for an HTTP/2 stream, which ends by an error code, and may have been answered past its response object. */
 export function settleStream (exchange: Exchange, stream: ServerHttp2Stream): void {
   const status = sentStatus(stream)
-  if (status !== undefined && stream.writableEnded && stream.rstCode === 0 && !stream.aborted) {
-    return exchange.settle(status, failureOf(exchange, status), false)
-  }
-  const isTruncatedUpload = !exchange.req.complete
-  if (exchange.hasTimedOut) return exchange.settle(CLIENT_GONE, 'timeout', isTruncatedUpload)
-  if (!exchange.wasDestroyedHere) return settleLeft(exchange, isTruncatedUpload)
-  settleBroken(exchange, isTruncatedUpload)
+  if (status !== undefined && stream.writableEnded && stream.rstCode === 0 && !stream.aborted) exchange.settle(status, failureOf(exchange, status))
+  else if (exchange.hasTimedOut) exchange.settle(CLIENT_GONE, 'timeout')
+  else if (exchange.wasDestroyedHere || isOwnError(stream.errored)) settleBroken(exchange)
+  else settleLeft(exchange)
+}
+
+/** Whether a stream was destroyed with an error of the application's: resets and lost connections make errors of Node's. */
+function isOwnError (error: NodeJS.ErrnoException | null): boolean {
+  return error !== null && error.syscall === undefined && !/^(?:ERR_|ECONN|EPIPE)/.test(error.code ?? '')
 }
 
 /** The status that went out on a stream, by whatever way; `undefined` before that. */
@@ -62,14 +65,14 @@ export function sentStatus ({ headersSent, sentHeaders }: ServerHttp2Stream): nu
 }
 
 /** The client went away. That is how an event stream ends. */
-function settleLeft (exchange: Exchange, isTruncatedUpload: boolean): void {
-  if (exchange.isEventStream) exchange.settle(exchange.res.statusCode, undefined, isTruncatedUpload)
-  else exchange.settle(CLIENT_GONE, 'client_abort', isTruncatedUpload)
+function settleLeft (exchange: Exchange): void {
+  if (exchange.isEventStream) exchange.settle(exchange.status, undefined)
+  else exchange.settle(CLIENT_GONE, 'client_abort')
 }
 
 /** The server broke the answer off: never the client's doing. A refused handshake is answered past the response object. */
-function settleBroken (exchange: Exchange, isTruncatedUpload: boolean): void {
-  const { res: { errored, headersSent, statusCode }, req } = exchange as { res: Exchange['res'] & { errored?: NodeJS.ErrnoException | null }, req: Exchange['req'] & { upgrade?: boolean } }
-  if (req.upgrade === true && !headersSent) return exchange.settle(REFUSED_HANDSHAKE, undefined, false)
-  exchange.settle(statusCode, errored?.code === 'FST_ERR_HANDLER_TIMEOUT' ? 'timeout' : 'stream_error', isTruncatedUpload)
+function settleBroken (exchange: Exchange): void {
+  const { errored } = exchange.res as { errored?: NodeJS.ErrnoException | null }
+  if ((exchange.req as { upgrade?: boolean }).upgrade === true && exchange.sentStatus === 0) exchange.settle(REFUSED_HANDSHAKE, undefined)
+  else exchange.settle(exchange.status, errored?.code === 'FST_ERR_HANDLER_TIMEOUT' ? 'timeout' : 'stream_error')
 }

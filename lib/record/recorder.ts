@@ -82,8 +82,10 @@ export class Recorder implements ExchangeOwner {
     req[kExchange] = exchange
     tapResponse(res)
     tapRequest(req, exchange)
+    // The application may take the socket off the request.
+    const { socket } = req
     res.once('finish', () => settleComplete(exchange))
-    res.once('close', () => settleCut(exchange, req.socket))
+    res.once('close', () => settleCut(exchange, socket))
     this.#watchUpgrades(request)
     return exchange
   }
@@ -92,7 +94,7 @@ export class Recorder implements ExchangeOwner {
     const server = (request.server as { websocketServer?: EventEmitter }).websocketServer
     if (server === undefined || this.#webSocketServers.has(server)) return
     this.#webSocketServers.add(server)
-    watchWebSockets(server, this.#connections, req => (req as IncomingMessage & ExchangeHolder)[kExchange]?.settle(101, undefined, false))
+    watchWebSockets(server, this.#connections, req => (req as IncomingMessage & ExchangeHolder)[kExchange]?.settle(101, undefined))
   }
 }
 

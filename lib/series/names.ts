@@ -13,7 +13,7 @@ const RESERVED_LABELS: Readonly<Record<MetricType, readonly string[]>> = {
 }
 
 /** Labels that no constant label may be: those that some metric of every store writes. */
-export const RESERVED_CONSTANT_LABELS: readonly string[] = Object.freeze(['overflow', 'le', 'metric'])
+export const RESERVED_CONSTANT_LABELS: readonly string[] = Object.freeze(['overflow', 'le', 'metric', 'type'])
 
 /** Units that are not base units, and the base unit to use (https://prometheus.io/docs/practices/naming/#base-units). */
 const BASE_UNIT_OF: Readonly<Record<string, string>> = {

@@ -1,6 +1,7 @@
 import { shown, thrown, VitalsError } from '../errors.ts'
 import type { SeriesLimits } from './cardinality.ts'
 import { Cardinality, DEFAULT_LIMITS } from './cardinality.ts'
+import type { CounterSeries } from './counter.ts'
 import { Counter } from './counter.ts'
 import type { Family, Keeper, MetricDefinition } from './family.ts'
 import type { GaugeDefinition } from './gauge.ts'
@@ -50,6 +51,8 @@ export class Registry {
   /** Each name that is taken, and the metric that has it. */
   readonly #owners = new Map<string, string>()
   readonly #collectors: (() => void)[] = []
+  /** The functions that gauges were defined with, so that none is called twice. */
+  readonly #collects = new Set<unknown>()
   readonly #warned = new Set<string>()
   readonly #unheard: string[] = []
   readonly #keeper: Keeper
@@ -66,13 +69,15 @@ export class Registry {
     return this.#define('counter', definition, () => new Counter(definition, this.#keeper)) as Counter<L>
   }
 
-  /** A gauge; the same definition again returns the same gauge. */
+  /** A gauge; the same definition again returns the same gauge, and calls its `collect` too. */
   gauge<const L extends string = never> (definition: GaugeDefinition<L>): Gauge<L> {
-    return this.#define('gauge', definition, () => {
-      const gauge = new Gauge(definition, this.#keeper)
-      if (definition.collect !== undefined && this.#keeper.isRecording) this.#collectors.push(() => this.#collect(gauge, definition.collect!))
-      return gauge
-    }) as Gauge<L>
+    const gauge = this.#define('gauge', definition, () => new Gauge(definition, this.#keeper)) as Gauge<L>
+    const { collect } = definition
+    if (collect !== undefined && this.#keeper.isRecording && !this.#collects.has(collect)) {
+      this.#collects.add(collect)
+      this.#collectors.push(() => this.#collect(gauge, collect))
+    }
+    return gauge
   }
 
   /** A histogram; the same definition again returns the same histogram. */
@@ -129,13 +134,16 @@ export class Registry {
       for (const { name, source } of this.#entries.values()) if (name === source.name) held.with({ metric: name }).set(source.size)
       held.with({ metric: held.name }).set(held.size)
     })
+    const overflowing = new Map<Family, CounterSeries>()
     return {
       isRecording: true,
       admit: family => cardinality.admit(family.size),
       release: () => cardinality.release(),
       now: Date.now,
       overflowed: family => {
-        overflows.inc({ metric: family.name })
+        let records = overflowing.get(family)
+        if (records === undefined) overflowing.set(family, records = overflows.with({ metric: family.name }))
+        records.inc()
         this.#warnOnce(`overflow ${family.name}`, `Metric ${family.name} reached a series limit (${this.limits.seriesPerMetric} for each metric, ${this.limits.series} in all): further label sets are recorded in its series {overflow="true"}. Use labels with fewer values, or raise limits`)
       },
       fault: (family, kind, problem) => {
@@ -204,8 +212,15 @@ export class Registry {
   #warnOnce (key: string, message: string): void {
     if (this.#warned.has(key)) return
     this.#warned.add(key)
-    if (this.#listener === undefined) this.#unheard.push(message)
-    else this.#listener(message)
+    if (this.#listener === undefined) {
+      this.#unheard.push(message)
+      return
+    }
+    try {
+      this.#listener(message)
+    } catch {
+      // A logger that fails must not fail the record that it was to be told of.
+    }
   }
 }
 
