@@ -124,6 +124,18 @@ t.test('an end() that throws leaves the count of the body as it was', async t =>
   await expectOnly(t, app, [{ endpoint: '/twice', status: 200, responseBytes: 6 }])
 })
 
+t.test('an end() that comes twice counts once', async t => {
+  const { app, port } = await start(t, app => {
+    app.get('/twice', (_request, reply) => {
+      reply.hijack()
+      reply.raw.end('abc')
+      reply.raw.end()
+    })
+  })
+  await send({ port, path: '/twice' })
+  await expectOnly(t, app, [{ endpoint: '/twice', status: 200, responseBytes: 3 }])
+})
+
 t.test('a logger that fails does not fail the record', async t => {
   const { app } = await start(t, () => {})
   const { registry } = app.vitals
