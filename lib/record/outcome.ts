@@ -13,7 +13,7 @@ const REFUSED_HANDSHAKE = 400
 /** The answer was handed to the system; Node says so too of answers whose connection failed under them. */
 export function settleFinished (exchange: Exchange, socket: Socket): void {
   const { errored } = socket
-  const hasFailed = errored !== null ? toParserFailure(errored) === undefined : socket.destroyed
+  const hasFailed = errored !== null ? !isMalformed(errored) : socket.destroyed
   if (hasFailed && hasClientLeft(socket)) settleCut(exchange, socket)
   else settleComplete(exchange)
 }
@@ -34,15 +34,21 @@ export function settleCut (exchange: Exchange, socket: Socket): void {
   const { parserFailure } = exchange
   if (parserFailure !== undefined) exchange.settle(parserFailure.status, parserFailure.reason)
   else if (exchange.hasTimedOut) exchange.settle(CLIENT_GONE, 'timeout')
+  else if (exchange.res.writableEnded && isMalformed(socket.errored)) settleComplete(exchange)
   else if (hasClientLeft(socket)) settleLeft(exchange)
   else settleBroken(exchange)
+}
+
+/** Whether a connection was closed over malformed bytes: an answer that was ended before them goes out all the same. */
+function isMalformed (errored: Error | null | undefined): boolean {
+  return errored != null && toParserFailure(errored) !== undefined
 }
 
 /** Whether a connection ended from the far side: by an end, or by an error of the system, of TLS or of the parser. The application's own errors are none of these. */
 function hasClientLeft ({ readableEnded, errored }: Socket): boolean {
   if (readableEnded === true) return true
   const error = errored as NodeJS.ErrnoException | null | undefined
-  return error != null && (error.syscall !== undefined || error.code?.startsWith('ERR_SSL_') === true || toParserFailure(error) !== undefined)
+  return error != null && (error.syscall !== undefined || error.code?.startsWith('ERR_SSL_') === true || isMalformed(error))
 }
 
 /** The same for an HTTP/2 stream, which ends by an error code, and may have been answered past its response object. */

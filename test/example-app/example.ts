@@ -80,7 +80,8 @@ export class Example {
     this.#process = spawn('npm', ['start', '--silent', '--', ...args], {
       cwd: folder,
       detached: true,
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: temporary, PORT: '0', ...env },
+      // npm keeps compiled code among the temporary files on newer versions of Node.
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: temporary, NODE_DISABLE_COMPILE_CACHE: '1', PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => { this.output += text })
