@@ -1,0 +1,107 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { contextsOf, hooksOf, rootOf } from './contexts.ts'
+import { isLimiterDecorator, isLimiterRouteHook, isLimitHandler } from './known-functions.ts'
+import type { LimiterOptions } from './limiter-settings.ts'
+import { LimiterSettings, settingsOf } from './limiter-settings.ts'
+import type { LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
+import type { PluginFunction } from './registrations.ts'
+import { watchRegistrations } from './registrations.ts'
+import type { RouteHook } from './route-hook.ts'
+import { LIFECYCLE_HOOKS, watchedRouteHook } from './route-hook.ts'
+import { openSchool } from './store-finder.ts'
+import type { StoreClass } from './stores.ts'
+
+/** What a limiter puts on its instance. */
+interface Decorators {
+  createRateLimit?: (...options: unknown[]) => LimitFunction
+  rateLimit?: (...options: unknown[]) => LimitHandler
+}
+
+type DecoratorName = keyof Decorators
+
+const DECORATORS: readonly DecoratorName[] = ['createRateLimit', 'rateLimit']
+
+/** Watches every @fastify/rate-limit of an application: those that are there, and those to come. */
+export async function attachLimiterWatch (app: FastifyInstance, watch: LimiterWatch): Promise<void> {
+  watchPresentLimiters(app, watch)
+  await watchRegistrations(app, rootOf(app), original => watchedPlugin(original, watch))
+  let closeSchool: (() => void) | undefined
+  app.addHook('onReady', async () => { closeSchool = openSchool() })
+  app.addHook('onClose', async () => closeSchool?.())
+}
+
+/** A limiter that comes after us: it is told from its first moment what it makes. */
+function watchedPlugin (original: PluginFunction, watch: LimiterWatch): PluginFunction {
+  return (instance, options) => {
+    const settings = new LimiterSettings(options, true, watch.banned)
+    const hooks = hooksOf(instance)['onRoute'] as RouteHook[]
+    const hookCount = hooks.length
+    const had = DECORATORS.filter(name => instance.hasDecorator(name))
+    const outcome = original(instance, settings.ofRegistration((store: StoreClass) => watch.stores.watchedClass(store)) as Record<string, unknown>)
+    for (let i = hookCount; i < hooks.length; i++) hooks[i] = watchedRouteHook(hooks[i]!, settings, watch)
+    watchDecorators(instance, DECORATORS.filter(name => instance.hasDecorator(name) && !had.includes(name)), settings, watch)
+    return outcome
+  }
+}
+
+/** Limiters that were there before us: their hooks, decorators and handlers are told by what they are. */
+function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): void {
+  const known = new Map<RouteHook, { settings: LimiterSettings, watched: RouteHook }>()
+  for (const context of contextsOf(app)) {
+    const hooks = hooksOf(context)['onRoute'] as RouteHook[] | undefined ?? []
+    const present: LimiterSettings[] = []
+    hooks.forEach((hook, i) => {
+      if (!isLimiterRouteHook(hook)) return
+      let found = known.get(hook)
+      if (found === undefined) {
+        const settings = new LimiterSettings(settingsOf(hook as (route: object) => unknown), false, watch.banned)
+        known.set(hook, found = { settings, watched: watchedRouteHook(hook, settings, watch) })
+      }
+      hooks[i] = found.watched
+      present.push(found.settings)
+    })
+    const own = DECORATORS.filter(name => Object.hasOwn(context, name) && isLimiterDecorator((context as unknown as Decorators)[name]))
+    if (present[0] !== undefined) watchDecorators(context, own, present[0], watch)
+  }
+  if (known.size > 0) watchEarlierRoutes(app, watch, [...known.values()].map(({ settings }) => settings))
+}
+
+function watchDecorators (instance: FastifyInstance, names: readonly DecoratorName[], settings: LimiterSettings, watch: LimiterWatch): void {
+  const decorated = instance as unknown as Decorators
+  const { createRateLimit, rateLimit } = decorated
+  if (names.includes('createRateLimit')) decorated.createRateLimit = function (...args) { return watch.limit(createRateLimit!.apply(this, args)) }
+  if (!names.includes('rateLimit')) return
+  decorated.rateLimit = function (...args) {
+    const given = typeof args[0] === 'object' && args[0] !== null ? args[0] as LimiterOptions : undefined
+    const { options, shown, isSilent } = settings.ofRoute(given)
+    return watch.handler(rateLimit!.apply(this, options === given ? args : [options]), shown, () => isSilent)
+  }
+}
+
+/**
+ * Routes that were declared before us, of whose handlers only Fastify knows: it joins them with the hooks of their context
+ * once all is loaded, by the `concat` of that context's list.
+ */
+function watchEarlierRoutes (app: FastifyInstance, watch: LimiterWatch, limiters: readonly LimiterSettings[]): void {
+  const watched = new WeakMap<object, unknown>()
+  const isSilent = (request: FastifyRequest): boolean => {
+    const { rateLimit } = request.routeOptions.config as { rateLimit?: LimiterOptions | boolean | null }
+    return limiters.some(limiter => limiter.isSilentAt(typeof rateLimit === 'object' && rateLimit !== null ? rateLimit : undefined))
+  }
+  const toWatched = (hook: unknown): unknown => {
+    if (!isLimitHandler(hook)) return hook
+    let handler = watched.get(hook as object)
+    if (handler === undefined) watched.set(hook as object, handler = watch.handler(hook as LimitHandler, undefined, isSilent))
+    return handler
+  }
+  for (const context of contextsOf(app)) {
+    const hooks = hooksOf(context)
+    for (const name of LIFECYCLE_HOOKS) {
+      if (!Array.isArray(hooks[name])) continue
+      Object.defineProperty(hooks[name], 'concat', {
+        configurable: true,
+        value (this: unknown[], ...others: unknown[]) { return Array.prototype.concat.apply(this, others).map(toWatched) }
+      })
+    }
+  }
+}

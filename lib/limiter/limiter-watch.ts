@@ -1,0 +1,166 @@
+import { performance } from 'node:perf_hooks'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { CheckRecorder } from './check-recorder.ts'
+import { Check } from './check.ts'
+import type { ShownHeaders } from './check.ts'
+import type { Lesson } from './store-finder.ts'
+import { endLesson, runLesson } from './store-finder.ts'
+import type { Stores } from './stores.ts'
+
+/** What `rateLimit()` and routes have: decides by headers and errors. */
+export type LimitHandler = (this: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+/** What `createRateLimit()` gives: decides by what it returns. */
+export type LimitFunction = (this: unknown, request: FastifyRequest, ...options: unknown[]) => Promise<Verdict>
+
+/** What a {@link LimitFunction} returns, as far as it is needed here. */
+export interface Verdict {
+  readonly isAllowed: boolean
+  readonly isExceeded?: boolean
+  readonly isBanned?: boolean
+  readonly max?: number
+  readonly remaining?: number
+  readonly ttl?: number
+}
+
+type Marks = Record<symbol, unknown>
+
+/** Marks of a request by which a limiter knows that it has decided on it. */
+const RAN = 'fastify.request.rateLimitRan'
+
+/** Puts a watch on the functions of limiters: it does what they do, and sees what they decide. */
+export class LimiterWatch {
+  readonly stores: Stores
+  /** Requests that were banned, from `onBanReach` until they are recorded. */
+  readonly banned = new WeakSet<object>()
+  readonly #checks: CheckRecorder
+  readonly #warn: (message: string) => void
+  #hasWarned = false
+
+  constructor (checks: CheckRecorder, stores: Stores, warn: (message: string) => void) {
+    this.#checks = checks
+    this.stores = stores
+    this.#warn = warn
+  }
+
+  /** The handler of a limiter. `isSilent`: it may set no header at all where it allows. */
+  handler (original: LimitHandler, shown: ShownHeaders | undefined, isSilent: (request: FastifyRequest) => boolean): LimitHandler {
+    const watch = this
+    let ran: symbol | undefined
+    let isLearning = true
+    return function (request, reply) {
+      const marks = request as unknown as Marks
+      // It has decided on this request already, in another hook or on the GET route that a HEAD route was made from.
+      if (ran !== undefined && marks[ran] === true) return original.call(this, request, reply)
+      const unset = ran === undefined ? unsetMarksOf(request) : undefined
+      if (unset?.length === 0) return original.call(this, request, reply)
+      const check = new Check(reply, shown)
+      const startMs = performance.now()
+      let lesson: Lesson | undefined
+      let outcome: Promise<void>
+      if (isLearning) ({ lesson, result: outcome } = runLesson(watch.stores, () => original.call(this, request, check as unknown as FastifyReply)))
+      else outcome = original.call(this, request, check as unknown as FastifyReply)
+      if (unset !== undefined) ran = unset.find(mark => marks[mark] === true)
+      const hasRun = ran !== undefined
+      const end = (): void => {
+        if (lesson !== undefined && watch.#learnt(lesson, check.hasDecided)) isLearning = false
+        check.release()
+      }
+      outcome.then(() => {
+        end()
+        if (hasRun) watch.#settled(request, check, startMs, isSilent)
+      }, error => {
+        end()
+        if (hasRun) watch.#threw(request, check, startMs, error)
+      })
+      return outcome
+    }
+  }
+
+  /** A function of `createRateLimit()`. */
+  limit (original: LimitFunction): LimitFunction {
+    const watch = this
+    let isLearning = true
+    return function (...args) {
+      const [request, options] = args
+      const startMs = performance.now()
+      let lesson: Lesson | undefined
+      let outcome: Promise<Verdict>
+      if (isLearning) ({ lesson, result: outcome } = runLesson(watch.stores, () => original.apply(this, args)))
+      else outcome = original.apply(this, args)
+      const end = (hasDecided: boolean): void => {
+        if (lesson !== undefined && watch.#learnt(lesson, hasDecided)) isLearning = false
+      }
+      const isPeek = (options as { increment?: unknown } | undefined)?.increment === false
+      outcome.then(verdict => {
+        end(!verdict.isAllowed)
+        if (!isPeek) watch.#decided(request, verdict, startMs)
+      }, error => {
+        end(false)
+        if (!isPeek) watch.#checks.failed(request, secondsSince(startMs), error)
+      })
+      return outcome
+    }
+  }
+
+  #settled (request: FastifyRequest, check: Check, startMs: number, isSilent: (request: FastifyRequest) => boolean): void {
+    const seconds = secondsSince(startMs)
+    if (!check.hasDecided) {
+      if (isSilent(request)) this.#checks.allowed(request, seconds, undefined, undefined)
+      else this.#checks.bypassed(request, seconds)
+    } else if (isUncounted(check.reset, check.remaining, check.limit)) {
+      this.#checks.failed(request, seconds, this.stores.lastError)
+    } else {
+      this.#checks.allowed(request, seconds, check.remaining, check.limit)
+    }
+  }
+
+  #threw (request: FastifyRequest, check: Check, startMs: number, error: unknown): void {
+    const seconds = secondsSince(startMs)
+    const { isRefused, remaining, limit, hasDecided } = check
+    if (isRefused || (hasDecided && !(remaining !== undefined && remaining > 0))) {
+      const isBanned = this.banned.delete(request) || statusOf(error) === 403
+      this.#checks.rejected(request, seconds, isBanned ? 'banned' : 'exceeded', limit)
+    } else if (hasDecided) {
+      // It was within its quota; what threw is the application's own onExceeding.
+      this.#checks.allowed(request, seconds, remaining, limit)
+    } else {
+      this.#checks.failed(request, seconds, error)
+    }
+  }
+
+  #decided (request: FastifyRequest, { isAllowed, isExceeded, isBanned, max, remaining, ttl }: Verdict, startMs: number): void {
+    const seconds = secondsSince(startMs)
+    if (isAllowed) this.#checks.bypassed(request, seconds)
+    else if (isExceeded === true) this.#checks.rejected(request, seconds, isBanned === true ? 'banned' : 'exceeded', max)
+    else if (isUncounted(ttl, remaining, max)) this.#checks.failed(request, seconds, this.stores.lastError)
+    else this.#checks.allowed(request, seconds, remaining, max)
+  }
+
+  /** Whether a lesson has taught what there is to learn. */
+  #learnt (lesson: Lesson, hasDecided: boolean): boolean {
+    const isFound = endLesson(lesson)
+    if (!isFound && hasDecided && !this.#hasWarned) {
+      this.#hasWarned = true
+      this.#warn('A store of @fastify/rate-limit cannot be timed: rate_limit_store_duration_seconds lacks it. Register fastify-vitals before @fastify/rate-limit')
+    }
+    return isFound || hasDecided
+  }
+}
+
+function secondsSince (startMs: number): number {
+  return (performance.now() - startMs) / 1_000
+}
+
+/** A store that failed and was skipped counts nothing: no store that works leaves all of the quota, and no window, after a check. */
+function isUncounted (reset: number | undefined, remaining: number | undefined, limit: number | undefined): boolean {
+  return reset === 0 && remaining !== undefined && remaining === limit
+}
+
+function unsetMarksOf (request: FastifyRequest): symbol[] {
+  return Object.getOwnPropertySymbols(request).filter(mark => mark.description === RAN && (request as unknown as Marks)[mark] === false)
+}
+
+function statusOf (error: unknown): unknown {
+  return (error as { statusCode?: unknown } | null | undefined)?.statusCode
+}
