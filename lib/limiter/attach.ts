@@ -3,7 +3,7 @@ import { contextsOf, hooksOf, rootOf } from './contexts.ts'
 import { isLimiterDecorator, isLimiterRouteHook, isLimitHandler } from './known-functions.ts'
 import type { LimiterOptions } from './limiter-settings.ts'
 import { LimiterSettings, settingsOf } from './limiter-settings.ts'
-import type { LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
+import type { Hidden, LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
 import type { PluginFunction } from './registrations.ts'
 import { watchRegistrations } from './registrations.ts'
 import type { RouteHook } from './route-hook.ts'
@@ -73,8 +73,8 @@ function watchDecorators (instance: FastifyInstance, names: readonly DecoratorNa
   if (!names.includes('rateLimit')) return
   decorated.rateLimit = function (...args) {
     const given = typeof args[0] === 'object' && args[0] !== null ? args[0] as LimiterOptions : undefined
-    const { options, shown, isSilent } = settings.ofRoute(given)
-    return watch.handler(rateLimit!.apply(this, options === given ? args : [options]), shown, () => isSilent)
+    const { options, shown, hidden } = settings.ofRoute(given)
+    return watch.handler(rateLimit!.apply(this, options === given ? args : [options]), shown, () => hidden)
   }
 }
 
@@ -84,14 +84,15 @@ function watchDecorators (instance: FastifyInstance, names: readonly DecoratorNa
  */
 function watchEarlierRoutes (app: FastifyInstance, watch: LimiterWatch, limiters: readonly LimiterSettings[]): void {
   const watched = new WeakMap<object, unknown>()
-  const isSilent = (request: FastifyRequest): boolean => {
+  const hiddenOf = (request: FastifyRequest): Hidden => {
     const { rateLimit } = request.routeOptions.config as { rateLimit?: LimiterOptions | boolean | null }
-    return limiters.some(limiter => limiter.isSilentAt(typeof rateLimit === 'object' && rateLimit !== null ? rateLimit : undefined))
+    const hidden = limiters.map(limiter => limiter.hiddenAt(typeof rateLimit === 'object' && rateLimit !== null ? rateLimit : undefined))
+    return { allowed: hidden.some(({ allowed }) => allowed), refused: hidden.some(({ refused }) => refused) }
   }
   const toWatched = (hook: unknown): unknown => {
     if (!isLimitHandler(hook)) return hook
     let handler = watched.get(hook as object)
-    if (handler === undefined) watched.set(hook as object, handler = watch.handler(hook as LimitHandler, undefined, isSilent))
+    if (handler === undefined) watched.set(hook as object, handler = watch.handler(hook as LimitHandler, undefined, hiddenOf))
     return handler
   }
   for (const context of contextsOf(app)) {

@@ -48,7 +48,7 @@ export class CheckRecorder {
     if (rows === null) return
     rows.check(this.isAuthenticated(request), seconds)
     rows.rejected(reason, this.extraOf(request))
-    rows.left(0, limit)
+    rows.left(0, limit ?? 0)
   }
 
   bypassed (request: FastifyRequest, seconds: number | undefined): void {

@@ -1,5 +1,6 @@
 import type { ShownHeaders } from './check.ts'
 import { LIMITER_HEADERS } from './check.ts'
+import type { Hidden } from './limiter-watch.ts'
 
 type Flags = Readonly<Record<string, unknown>>
 type Callback = (this: unknown, ...args: unknown[]) => unknown
@@ -18,8 +19,8 @@ export interface PreparedOptions<O> {
   readonly options: O
   /** What the application wants to be shown; `undefined` where that is everything. */
   readonly shown: ShownHeaders | undefined
-  /** The limiter may allow a request without setting a header. */
-  readonly isSilent: boolean
+  /** What the limiter may hide of its decisions; `undefined` where that is nothing. */
+  readonly hidden: Hidden | undefined
 }
 
 const ALL: Flags = Object.freeze(Object.fromEntries(LIMITER_HEADERS.map(name => [name, true])))
@@ -55,29 +56,27 @@ export class LimiterSettings {
   /** The options of a route or of a decorator; `undefined` where it has none of its own and the limiter's hold. */
   ofRoute<O extends LimiterOptions | undefined> (own: O): PreparedOptions<O> {
     if (own === undefined) {
-      const isSilent = !this.#asksAll && !this.#showsAny(this.#shown)
-      return { options: own, shown: this.#showsAll(this.#shown) || !this.#asksAll ? undefined : this.#shown, isSilent }
+      if (this.#showsAll(this.#shown)) return { options: own, shown: undefined, hidden: undefined }
+      return this.#asksAll ? { options: own, shown: this.#shown, hidden: undefined } : { options: own, shown: undefined, hidden: this.hiddenAt(own) }
     }
     const shown = { whenAllowed: own.addHeadersOnExceeding ?? this.#shown.whenAllowed, whenRejected: own.addHeaders ?? this.#shown.whenRejected }
     const hides = !this.#showsAll(shown)
     // A limiter that came after us notes bans by itself.
     const onBanReach = own.onBanReach ?? (this.#asksAll ? undefined : this.#own.onBanReach)
-    if (!hides && onBanReach === undefined) return { options: own, shown: undefined, isSilent: false }
+    if (!hides && onBanReach === undefined) return { options: own, shown: undefined, hidden: undefined }
     const options = { ...own, ...hides && ASK_ALL, ...onBanReach !== undefined && { onBanReach: this.#noting(onBanReach) } }
-    return { options, shown: hides ? shown : undefined, isSilent: false }
+    return { options, shown: hides ? shown : undefined, hidden: undefined }
   }
 
-  /** Whether a route that was declared before us may allow a request without setting a header. */
-  isSilentAt (own: LimiterOptions | undefined): boolean {
-    return !this.#showsAny(own?.addHeadersOnExceeding === undefined ? this.#shown : { ...this.#shown, whenAllowed: own.addHeadersOnExceeding })
+  /** What is hidden at a route that was declared before us. */
+  hiddenAt (own: LimiterOptions | undefined): Hidden {
+    const whenAllowed = own?.addHeadersOnExceeding ?? this.#shown.whenAllowed
+    const whenRejected = own?.addHeaders ?? this.#shown.whenRejected
+    return { allowed: !this.#names.some(name => name !== 'retry-after' && whenAllowed[name]), refused: !whenRejected['retry-after'] }
   }
 
   #showsAll ({ whenAllowed, whenRejected }: ShownHeaders): boolean {
     return this.#names.every(name => whenRejected[name] && (name === 'retry-after' || whenAllowed[name]))
-  }
-
-  #showsAny ({ whenAllowed }: ShownHeaders): boolean {
-    return this.#names.some(name => name !== 'retry-after' && whenAllowed[name])
   }
 
   /** `onBanReach` as the application gave it, or none; the ban is noted first. */

@@ -23,6 +23,14 @@ export interface Verdict {
   readonly ttl?: number
 }
 
+/** What a limiter that was there before us may hide of a request's check; asked where headers do not tell. */
+export interface Hidden {
+  /** That it allowed. */
+  readonly allowed: boolean
+  /** That it refused. */
+  readonly refused: boolean
+}
+
 type Marks = Record<symbol, unknown>
 
 /** Marks of a request by which a limiter knows that it has decided on it. */
@@ -43,8 +51,8 @@ export class LimiterWatch {
     this.#warn = warn
   }
 
-  /** The handler of a limiter. `isSilent`: it may set no header at all where it allows. */
-  handler (original: LimitHandler, shown: ShownHeaders | undefined, isSilent: (request: FastifyRequest) => boolean): LimitHandler {
+  /** The handler of a limiter. `hiddenOf` says what its headers may not tell; `undefined` is nothing. */
+  handler (original: LimitHandler, shown: ShownHeaders | undefined, hiddenOf: (request: FastifyRequest) => Hidden | undefined): LimitHandler {
     const watch = this
     let ran: symbol | undefined
     let isLearning = true
@@ -68,10 +76,10 @@ export class LimiterWatch {
       }
       outcome.then(() => {
         end()
-        if (hasRun) watch.#settled(request, check, startMs, isSilent)
+        if (hasRun) watch.#settled(request, check, startMs, hiddenOf)
       }, error => {
         end()
-        if (hasRun) watch.#threw(request, check, startMs, error)
+        if (hasRun) watch.#threw(request, check, startMs, hiddenOf, error)
       })
       return outcome
     }
@@ -103,10 +111,10 @@ export class LimiterWatch {
     }
   }
 
-  #settled (request: FastifyRequest, check: Check, startMs: number, isSilent: (request: FastifyRequest) => boolean): void {
+  #settled (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined): void {
     const seconds = secondsSince(startMs)
     if (!check.hasDecided) {
-      if (isSilent(request)) this.#checks.allowed(request, seconds, undefined, undefined)
+      if (hiddenOf(request)?.allowed === true) this.#checks.allowed(request, seconds, undefined, undefined)
       else this.#checks.bypassed(request, seconds)
     } else if (isUncounted(check.reset, check.remaining, check.limit)) {
       this.#checks.failed(request, seconds, this.stores.lastError)
@@ -115,10 +123,10 @@ export class LimiterWatch {
     }
   }
 
-  #threw (request: FastifyRequest, check: Check, startMs: number, error: unknown): void {
+  #threw (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined, error: unknown): void {
     const seconds = secondsSince(startMs)
-    const { isRefused, remaining, limit, hasDecided } = check
-    if (isRefused || (hasDecided && !(remaining !== undefined && remaining > 0))) {
+    const { remaining, limit, hasDecided } = check
+    if (check.isRefused || isHiddenRefusal(check, hiddenOf(request), error)) {
       const isBanned = this.banned.delete(request) || statusOf(error) === 403
       this.#checks.rejected(request, seconds, isBanned ? 'banned' : 'exceeded', limit)
     } else if (hasDecided) {
@@ -155,6 +163,13 @@ function secondsSince (startMs: number): number {
 /** A store that failed and was skipped counts nothing: no store that works leaves all of the quota, and no window, after a check. */
 function isUncounted (reset: number | undefined, remaining: number | undefined, limit: number | undefined): boolean {
   return reset === 0 && remaining !== undefined && remaining === limit
+}
+
+/** Of a limiter that does not show when to come back: by the headers of a used-up quota, or else by its error. */
+function isHiddenRefusal ({ hasDecided, remaining = 0 }: Check, hidden: Hidden | undefined, error: unknown): boolean {
+  if (hidden === undefined) return false
+  if (hasDecided) return hidden.refused && remaining === 0
+  return statusOf(error) === 429 || (hidden.refused && typeof statusOf(error) === 'number')
 }
 
 function unsetMarksOf (request: FastifyRequest): symbol[] {

@@ -14,7 +14,7 @@ export function watchedRouteHook (original: RouteHook, settings: LimiterSettings
   return function (route) {
     const { config } = route
     const own = typeof config?.rateLimit === 'object' && config.rateLimit !== null ? config.rateLimit : undefined
-    const { options, shown, isSilent } = settings.ofRoute(own)
+    const { options, shown, hidden } = settings.ofRoute(own)
     const before = LIFECYCLE_HOOKS.map(hook => lastOf(route[hook]))
     if (options !== own) route.config = { ...config!, rateLimit: options! }
     try {
@@ -25,7 +25,7 @@ export function watchedRouteHook (original: RouteHook, settings: LimiterSettings
     LIFECYCLE_HOOKS.forEach((hook, i) => {
       const list = route[hook]
       const added = lastOf(list)
-      if (added !== before[i]) (list as unknown[])[(list as unknown[]).length - 1] = watch.handler(added as LimitHandler, shown, () => isSilent)
+      if (added !== before[i]) (list as unknown[])[(list as unknown[]).length - 1] = watch.handler(added as LimitHandler, shown, () => hidden)
     })
   }
 }
