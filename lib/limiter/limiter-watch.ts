@@ -36,6 +36,9 @@ type Marks = Record<symbol, unknown>
 /** Marks of a request by which a limiter knows that it has decided on it. */
 const RAN = 'fastify.request.rateLimitRan'
 
+/** A limiter that lets everybody pass never calls its store: at some time it is no longer waited for. */
+const MOST_LESSONS = 1_000
+
 /** Puts a watch on the functions of limiters: it does what they do, and sees what they decide. */
 export class LimiterWatch {
   readonly stores: Stores
@@ -55,7 +58,7 @@ export class LimiterWatch {
   handler (original: LimitHandler, shown: ShownHeaders | undefined, hiddenOf: (request: FastifyRequest) => Hidden | undefined): LimitHandler {
     const watch = this
     let ran: symbol | undefined
-    let isLearning = true
+    let lessonsLeft = MOST_LESSONS
     return function (request, reply) {
       const marks = request as unknown as Marks
       // It has decided on this request already, in another hook or on the GET route that a HEAD route was made from.
@@ -66,20 +69,27 @@ export class LimiterWatch {
       const startMs = performance.now()
       let lesson: Lesson | undefined
       let outcome: Promise<void>
-      if (isLearning) ({ lesson, result: outcome } = runLesson(watch.stores, () => original.call(this, request, check as unknown as FastifyReply)))
-      else outcome = original.call(this, request, check as unknown as FastifyReply)
+      if (lessonsLeft > 0) {
+        lessonsLeft--;
+        ({ lesson, result: outcome } = runLesson(watch.stores, () => original.call(this, request, check as unknown as FastifyReply)))
+      } else {
+        outcome = original.call(this, request, check as unknown as FastifyReply)
+      }
       if (unset !== undefined) ran = unset.find(mark => marks[mark] === true)
-      const hasRun = ran !== undefined
-      const end = (): void => {
-        if (lesson !== undefined && watch.#learnt(lesson, check.hasDecided)) isLearning = false
-        check.release()
+      if (ran === undefined) {
+        const end = (): void => {
+          if (lesson !== undefined) endLesson(lesson)
+          check.release()
+        }
+        outcome.then(end, end)
+        return outcome
       }
       outcome.then(() => {
-        end()
-        if (hasRun) watch.#settled(request, check, startMs, hiddenOf)
+        if (lesson !== undefined && watch.#learnt(lesson, check.hasDecided)) lessonsLeft = 0
+        watch.#settled(request, check, startMs, hiddenOf)
       }, error => {
-        end()
-        if (hasRun) watch.#threw(request, check, startMs, hiddenOf, error)
+        if (lesson !== undefined && watch.#learnt(lesson, check.hasDecided)) lessonsLeft = 0
+        watch.#threw(request, check, startMs, hiddenOf, error)
       })
       return outcome
     }
@@ -88,16 +98,20 @@ export class LimiterWatch {
   /** A function of `createRateLimit()`. */
   limit (original: LimitFunction): LimitFunction {
     const watch = this
-    let isLearning = true
+    let lessonsLeft = MOST_LESSONS
     return function (...args) {
       const [request, options] = args
       const startMs = performance.now()
       let lesson: Lesson | undefined
       let outcome: Promise<Verdict>
-      if (isLearning) ({ lesson, result: outcome } = runLesson(watch.stores, () => original.apply(this, args)))
-      else outcome = original.apply(this, args)
+      if (lessonsLeft > 0) {
+        lessonsLeft--;
+        ({ lesson, result: outcome } = runLesson(watch.stores, () => original.apply(this, args)))
+      } else {
+        outcome = original.apply(this, args)
+      }
       const end = (hasDecided: boolean): void => {
-        if (lesson !== undefined && watch.#learnt(lesson, hasDecided)) isLearning = false
+        if (lesson !== undefined && watch.#learnt(lesson, hasDecided)) lessonsLeft = 0
       }
       const isPeek = (options as { increment?: unknown } | undefined)?.increment === false
       outcome.then(verdict => {
@@ -113,6 +127,7 @@ export class LimiterWatch {
 
   #settled (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined): void {
     const seconds = secondsSince(startMs)
+    check.release()
     if (!check.hasDecided) {
       if (hiddenOf(request)?.allowed === true) this.#checks.allowed(request, seconds, undefined, undefined)
       else this.#checks.bypassed(request, seconds)
@@ -125,6 +140,7 @@ export class LimiterWatch {
 
   #threw (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined, error: unknown): void {
     const seconds = secondsSince(startMs)
+    check.release()
     const { remaining, limit, hasDecided } = check
     if (check.isRefused || isHiddenRefusal(check, hiddenOf(request), error)) {
       const isBanned = this.banned.delete(request) || statusOf(error) === 403

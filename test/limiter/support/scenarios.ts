@@ -139,7 +139,7 @@ export const scenarios: Record<string, Scenario> = {
     },
     steps: [{ url: '/a', headers: { 'x-friend': '1' }, fate: 'bypassed', times: 4 }, { url: '/a', times: 3 }, { url: '/b', fate: 'bypassed', times: 3 }]
   },
-  'groups': {
+  groups: {
     options: globally(),
     routes: app => { for (const url of ['/a', '/b']) get(app, url, { rateLimit: { max: 1, groupId: 'login' } }) },
     steps: [{ url: '/a', endpoint: '/a login', times: 2 }, { url: '/b', endpoint: '/b login', times: 2 }]
@@ -174,7 +174,7 @@ export const scenarios: Record<string, Scenario> = {
     routes: app => get(app, '/a'),
     steps: [{ url: '/a', headers: { 'x-plan': 'gold' }, times: 4 }, { url: '/a', remoteAddress: '10.1.1.1', times: 2 }]
   },
-  'callbacks': {
+  callbacks: {
     options: globally(kit => ({
       onExceeding (...args) { kit.note('onExceeding', this, args) },
       onExceeded (...args) { kit.note('onExceeded', this, args) }
