@@ -8,7 +8,9 @@ import type { PluginFunction } from './registrations.ts'
 import { watchRegistrations } from './registrations.ts'
 import type { RouteHook } from './route-hook.ts'
 import { LIFECYCLE_HOOKS, watchedRouteHook } from './route-hook.ts'
-import { openSchool } from './store-finder.ts'
+import { openLessons } from './lessons.ts'
+import { seeStoresMade } from './store-births.ts'
+import { findStoreClasses } from './store-classes.ts'
 import type { StoreClass } from './stores.ts'
 
 /** What a limiter puts on its instance. */
@@ -23,21 +25,27 @@ const DECORATORS: readonly DecoratorName[] = ['createRateLimit', 'rateLimit']
 
 /** Watches every @fastify/rate-limit of an application: those that are there, and those to come. */
 export async function attachLimiterWatch (app: FastifyInstance, watch: LimiterWatch): Promise<void> {
-  watchPresentLimiters(app, watch)
+  if (watchPresentLimiters(app, watch)) {
+    const closeLessons = openLessons()
+    app.addHook('onClose', async () => closeLessons())
+  }
   await watchRegistrations(app, rootOf(app), original => watchedPlugin(original, watch))
-  let closeSchool: (() => void) | undefined
-  app.addHook('onReady', async () => { closeSchool = openSchool() })
-  app.addHook('onClose', async () => closeSchool?.())
 }
 
 /** A limiter that comes after us: it is told from its first moment what it makes. */
 function watchedPlugin (original: PluginFunction, watch: LimiterWatch): PluginFunction {
   return (instance, options) => {
-    const settings = new LimiterSettings(options, true, watch.banned)
+    const settings = new LimiterSettings(options, false, watch.banned)
     const hooks = hooksOf(instance)['onRoute'] as RouteHook[]
     const hookCount = hooks.length
     const had = DECORATORS.filter(name => instance.hasDecorator(name))
-    const outcome = original(instance, settings.ofRegistration((store: StoreClass) => watch.stores.watchedClass(store)) as Record<string, unknown>)
+    let hasStore = typeof options['store'] === 'function'
+    findStoreClasses()
+    const outcome = seeStoresMade(() => original(instance, settings.ofRegistration((store: StoreClass) => watch.stores.watchedClass(store)) as Record<string, unknown>), (store, kind) => {
+      hasStore = true
+      watch.stores.watch(store, kind)
+    })
+    if (!hasStore) watch.missesStore()
     for (let i = hookCount; i < hooks.length; i++) hooks[i] = watchedRouteHook(hooks[i]!, settings, watch)
     watchDecorators(instance, DECORATORS.filter(name => instance.hasDecorator(name) && !had.includes(name)), settings, watch)
     return outcome
@@ -45,7 +53,7 @@ function watchedPlugin (original: PluginFunction, watch: LimiterWatch): PluginFu
 }
 
 /** Limiters that were there before us: their hooks, decorators and handlers are told by what they are. */
-function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): void {
+function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): boolean {
   const known = new Map<RouteHook, { settings: LimiterSettings, watched: RouteHook }>()
   for (const context of contextsOf(app)) {
     const hooks = hooksOf(context)['onRoute'] as RouteHook[] | undefined ?? []
@@ -54,7 +62,7 @@ function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): void 
       if (!isLimiterRouteHook(hook)) return
       let found = known.get(hook)
       if (found === undefined) {
-        const settings = new LimiterSettings(settingsOf(hook as (route: object) => unknown), false, watch.banned)
+        const settings = new LimiterSettings(settingsOf(hook as (route: object) => unknown), true, watch.banned)
         known.set(hook, found = { settings, watched: watchedRouteHook(hook, settings, watch) })
       }
       hooks[i] = found.watched
@@ -64,17 +72,21 @@ function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): void 
     if (present[0] !== undefined) watchDecorators(context, own, present[0], watch)
   }
   if (known.size > 0) watchEarlierRoutes(app, watch, [...known.values()].map(({ settings }) => settings))
+  return known.size > 0
 }
 
 function watchDecorators (instance: FastifyInstance, names: readonly DecoratorName[], settings: LimiterSettings, watch: LimiterWatch): void {
   const decorated = instance as unknown as Decorators
   const { createRateLimit, rateLimit } = decorated
-  if (names.includes('createRateLimit')) decorated.createRateLimit = function (...args) { return watch.limit(createRateLimit!.apply(this, args)) }
+  const making = <T>(run: () => T): T => seeStoresMade(run, (store, kind) => watch.stores.watch(store, kind))
+  if (names.includes('createRateLimit')) {
+    decorated.createRateLimit = function (...args) { return watch.limit(making(() => createRateLimit!.apply(this, args)), settings.isFound) }
+  }
   if (!names.includes('rateLimit')) return
   decorated.rateLimit = function (...args) {
     const given = typeof args[0] === 'object' && args[0] !== null ? args[0] as LimiterOptions : undefined
     const { options, shown, hidden } = settings.ofRoute(given)
-    return watch.handler(rateLimit!.apply(this, options === given ? args : [options]), shown, () => hidden)
+    return watch.handler(making(() => rateLimit!.apply(this, options === given ? args : [options])), shown, () => hidden, settings.isFound)
   }
 }
 
@@ -92,7 +104,7 @@ function watchEarlierRoutes (app: FastifyInstance, watch: LimiterWatch, limiters
   const toWatched = (hook: unknown): unknown => {
     if (!isLimitHandler(hook)) return hook
     let handler = watched.get(hook as object)
-    if (handler === undefined) watched.set(hook as object, handler = watch.handler(hook as LimitHandler, undefined, hiddenOf))
+    if (handler === undefined) watched.set(hook as object, handler = watch.handler(hook as LimitHandler, undefined, hiddenOf, true))
     return handler
   }
   for (const context of contextsOf(app)) {

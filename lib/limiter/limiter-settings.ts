@@ -31,13 +31,13 @@ export class LimiterSettings {
   readonly #own: LimiterOptions
   readonly #names: readonly string[]
   readonly #shown: ShownHeaders
-  /** Whether this limiter itself was asked for all headers: only one that came after us. */
-  readonly #asksAll: boolean
+  /** Whether the limiter was there before us, so that nothing could be asked of it as a whole. */
+  readonly isFound: boolean
   readonly #banned: WeakSet<object>
 
-  constructor (own: LimiterOptions, asksAll: boolean, banned: WeakSet<object>) {
+  constructor (own: LimiterOptions, isFound: boolean, banned: WeakSet<object>) {
     this.#own = own
-    this.#asksAll = asksAll
+    this.isFound = isFound
     this.#banned = banned
     this.#names = own.enableDraftSpec === true ? [...LIMITER_HEADERS.slice(3, 6), 'retry-after'] : [...LIMITER_HEADERS.slice(0, 3), 'retry-after']
     this.#shown = { whenAllowed: { ...ALL, ...own.addHeadersOnExceeding }, whenRejected: { ...ALL, ...own.addHeaders } }
@@ -57,12 +57,12 @@ export class LimiterSettings {
   ofRoute<O extends LimiterOptions | undefined> (own: O): PreparedOptions<O> {
     if (own === undefined) {
       if (this.#showsAll(this.#shown)) return { options: own, shown: undefined, hidden: undefined }
-      return this.#asksAll ? { options: own, shown: this.#shown, hidden: undefined } : { options: own, shown: undefined, hidden: this.hiddenAt(own) }
+      return this.isFound ? { options: own, shown: undefined, hidden: this.hiddenAt(own) } : { options: own, shown: this.#shown, hidden: undefined }
     }
     const shown = { whenAllowed: own.addHeadersOnExceeding ?? this.#shown.whenAllowed, whenRejected: own.addHeaders ?? this.#shown.whenRejected }
     const hides = !this.#showsAll(shown)
     // A limiter that came after us notes bans by itself.
-    const onBanReach = own.onBanReach ?? (this.#asksAll ? undefined : this.#own.onBanReach)
+    const onBanReach = own.onBanReach ?? (this.isFound ? this.#own.onBanReach : undefined)
     if (!hides && onBanReach === undefined) return { options: own, shown: undefined, hidden: undefined }
     const options = { ...own, ...hides && ASK_ALL, ...onBanReach !== undefined && { onBanReach: this.#noting(onBanReach) } }
     return { options, shown: hides ? shown : undefined, hidden: undefined }

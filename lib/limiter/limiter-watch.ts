@@ -3,8 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CheckRecorder } from './check-recorder.ts'
 import { Check } from './check.ts'
 import type { ShownHeaders } from './check.ts'
-import type { Lesson } from './store-finder.ts'
-import { endLesson, runLesson } from './store-finder.ts'
+import { beginLesson, endLesson } from './lessons.ts'
 import type { Stores } from './stores.ts'
 
 /** What `rateLimit()` and routes have: decides by headers and errors. */
@@ -54,80 +53,71 @@ export class LimiterWatch {
     this.#warn = warn
   }
 
-  /** The handler of a limiter. `hiddenOf` says what its headers may not tell; `undefined` is nothing. */
-  handler (original: LimitHandler, shown: ShownHeaders | undefined, hiddenOf: (request: FastifyRequest) => Hidden | undefined): LimitHandler {
+  /**
+   * The handler of a limiter. `hiddenOf` says what its headers may not tell, `undefined` is nothing; `mustLearn` that its
+   * store was made before us.
+   */
+  handler (original: LimitHandler, shown: ShownHeaders | undefined, hiddenOf: (request: FastifyRequest) => Hidden | undefined, mustLearn: boolean): LimitHandler {
     const watch = this
     let ran: symbol | undefined
-    let lessonsLeft = MOST_LESSONS
+    let lessonsLeft = mustLearn ? MOST_LESSONS : 0
     return function (request, reply) {
       const marks = request as unknown as Marks
       // It has decided on this request already, in another hook or on the GET route that a HEAD route was made from.
       if (ran !== undefined && marks[ran] === true) return original.call(this, request, reply)
       const unset = ran === undefined ? unsetMarksOf(request) : undefined
       if (unset?.length === 0) return original.call(this, request, reply)
+      const lesson = lessonsLeft > 0 ? beginLesson(watch.stores) : undefined
       const check = new Check(reply, shown)
       const startMs = performance.now()
-      let lesson: Lesson | undefined
-      let outcome: Promise<void>
-      if (lessonsLeft > 0) {
-        lessonsLeft--;
-        ({ lesson, result: outcome } = runLesson(watch.stores, () => original.call(this, request, check as unknown as FastifyReply)))
-      } else {
-        outcome = original.call(this, request, check as unknown as FastifyReply)
-      }
+      const outcome = original.call(this, request, check as unknown as FastifyReply)
       if (unset !== undefined) ran = unset.find(mark => marks[mark] === true)
-      if (ran === undefined) {
-        const end = (): void => {
-          if (lesson !== undefined) endLesson(lesson)
-          check.release()
-        }
-        outcome.then(end, end)
-        return outcome
-      }
+      const isCheck = ran !== undefined
       outcome.then(() => {
-        if (lesson !== undefined && watch.#learnt(lesson, check.hasDecided)) lessonsLeft = 0
-        watch.#settled(request, check, startMs, hiddenOf)
+        check.release()
+        if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, check, check.hasDecided || hiddenOf(request)?.allowed === true), check.hasDecided, lessonsLeft)
+        if (isCheck) watch.#settled(request, check, startMs, hiddenOf)
       }, error => {
-        if (lesson !== undefined && watch.#learnt(lesson, check.hasDecided)) lessonsLeft = 0
-        watch.#threw(request, check, startMs, hiddenOf, error)
+        check.release()
+        if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, check, check.hasDecided || hiddenOf(request)?.allowed === true), check.hasDecided, lessonsLeft)
+        if (isCheck) watch.#threw(request, check, startMs, hiddenOf, error)
       })
       return outcome
     }
   }
 
-  /** A function of `createRateLimit()`. */
-  limit (original: LimitFunction): LimitFunction {
+  /** A function of `createRateLimit()`; see {@link LimiterWatch.handler}. */
+  limit (original: LimitFunction, mustLearn: boolean): LimitFunction {
     const watch = this
-    let lessonsLeft = MOST_LESSONS
+    let lessonsLeft = mustLearn ? MOST_LESSONS : 0
     return function (...args) {
       const [request, options] = args
+      // A peek takes nothing from a quota and decides nothing.
+      if ((options as { increment?: unknown } | undefined)?.increment === false) return original.apply(this, args)
+      const lesson = lessonsLeft > 0 ? beginLesson(watch.stores) : undefined
       const startMs = performance.now()
-      let lesson: Lesson | undefined
-      let outcome: Promise<Verdict>
-      if (lessonsLeft > 0) {
-        lessonsLeft--;
-        ({ lesson, result: outcome } = runLesson(watch.stores, () => original.apply(this, args)))
-      } else {
-        outcome = original.apply(this, args)
-      }
-      const end = (hasDecided: boolean): void => {
-        if (lesson !== undefined && watch.#learnt(lesson, hasDecided)) lessonsLeft = 0
-      }
-      const isPeek = (options as { increment?: unknown } | undefined)?.increment === false
+      const outcome = original.apply(this, args)
       outcome.then(verdict => {
-        end(!verdict.isAllowed)
-        if (!isPeek) watch.#decided(request, verdict, startMs)
+        const { isAllowed, max: limit, remaining } = verdict
+        if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, { limit, remaining }, !isAllowed), !isAllowed, lessonsLeft)
+        watch.#decided(request, verdict, startMs)
       }, error => {
-        end(false)
-        if (!isPeek) watch.#checks.failed(request, secondsSince(startMs), error)
+        if (lesson !== undefined) endLesson(lesson, {}, false)
+        watch.#checks.failed(request, secondsSince(startMs), error)
       })
       return outcome
     }
+  }
+
+  /** A limiter was registered or found whose store cannot be seen. */
+  missesStore (): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    this.#warn('A store of @fastify/rate-limit cannot be timed: rate_limit_store_duration_seconds lacks it. It is one of the application\'s own and was made before fastify-vitals was registered (register that first), or the limiter is part of a bundle')
   }
 
   #settled (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined): void {
     const seconds = secondsSince(startMs)
-    check.release()
     if (!check.hasDecided) {
       if (hiddenOf(request)?.allowed === true) this.#checks.allowed(request, seconds, undefined, undefined)
       else this.#checks.bypassed(request, seconds)
@@ -140,7 +130,6 @@ export class LimiterWatch {
 
   #threw (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined, error: unknown): void {
     const seconds = secondsSince(startMs)
-    check.release()
     const { remaining, limit, hasDecided } = check
     if (check.isRefused || isHiddenRefusal(check, hiddenOf(request), error)) {
       const isBanned = this.banned.delete(request) || statusOf(error) === 403
@@ -161,14 +150,12 @@ export class LimiterWatch {
     else this.#checks.allowed(request, seconds, remaining, max)
   }
 
-  /** Whether a lesson has taught what there is to learn. */
-  #learnt (lesson: Lesson, hasDecided: boolean): boolean {
-    const isFound = endLesson(lesson)
-    if (!isFound && hasDecided && !this.#hasWarned) {
-      this.#hasWarned = true
-      this.#warn('A store of @fastify/rate-limit cannot be timed: rate_limit_store_duration_seconds lacks it. Register fastify-vitals before @fastify/rate-limit')
-    }
-    return isFound || hasDecided
+  /** How many lessons are to follow one that ended so. */
+  #lessonsAfter (end: ReturnType<typeof endLesson>, hasDecided: boolean, lessonsLeft: number): number {
+    if (end === 'learnt') return 0
+    if (end === 'unclear' || !hasDecided) return lessonsLeft - 1
+    this.missesStore()
+    return 0
   }
 }
 

@@ -1,5 +1,6 @@
 import type { LimiterOptions, LimiterSettings } from './limiter-settings.ts'
 import type { LimiterWatch, LimitHandler } from './limiter-watch.ts'
+import { seeStoresMade } from './store-births.ts'
 
 /** The hooks on which a limiter may check. */
 export const LIFECYCLE_HOOKS = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onError', 'onTimeout', 'onRequestAbort'] as const
@@ -18,14 +19,14 @@ export function watchedRouteHook (original: RouteHook, settings: LimiterSettings
     const before = LIFECYCLE_HOOKS.map(hook => lastOf(route[hook]))
     if (options !== own) route.config = { ...config!, rateLimit: options! }
     try {
-      original.call(this, route)
+      seeStoresMade(() => original.call(this, route), (store, kind) => watch.stores.watch(store, kind))
     } finally {
       if (options !== own) route.config = config!
     }
     LIFECYCLE_HOOKS.forEach((hook, i) => {
       const list = route[hook]
       const added = lastOf(list)
-      if (added !== before[i]) (list as unknown[])[(list as unknown[]).length - 1] = watch.handler(added as LimitHandler, shown, () => hidden)
+      if (added !== before[i]) (list as unknown[])[(list as unknown[]).length - 1] = watch.handler(added as LimitHandler, shown, () => hidden, settings.isFound)
     })
   }
 }

@@ -4,7 +4,7 @@ import type { LimiterMetrics } from './limiter-metrics.ts'
 
 type Callback = (error: unknown, result?: unknown) => void
 export type Call = (this: unknown, key: unknown, callback: Callback, timeWindow?: unknown, max?: unknown) => unknown
-type Child = (this: unknown, ...args: unknown[]) => unknown
+export type Child = (this: unknown, ...args: unknown[]) => unknown
 export type StoreClass = new (...args: unknown[]) => Store
 
 /** A store of @fastify/rate-limit, of its own or the application's. */
@@ -19,15 +19,10 @@ export type StoreKind = 'local' | 'redis' | 'custom'
 
 const OPERATIONS = ['incr', 'read'] as const
 
-/** Where a method that was put before another keeps it. */
-export const kOriginal = Symbol('vitals.original')
-
 /** Times the calls of stores. A store keeps its class and all it does; only its methods tell when they begin and end. */
 export class Stores {
   /** What a store failed with last: limiters with `skipOnError` keep it to themselves. */
   lastError: unknown = undefined
-  /** How many calls there have been. */
-  calls = 0
   readonly #metrics: LimiterMetrics
   readonly #watched = new WeakSet<object>()
 
@@ -35,13 +30,17 @@ export class Stores {
     this.#metrics = metrics
   }
 
-  /** Watches one store; what cannot be changed (frozen) stays as it is. Says whether it is watched now, and was not before. */
-  watch (store: Store, kind: StoreKind): boolean {
-    if (this.#watched.has(store) || !Object.isExtensible(store)) return false
+  has (store: object): boolean {
+    return this.#watched.has(store)
+  }
+
+  /** Watches one store; what cannot be changed (frozen) stays as it is. */
+  watch (store: Store, kind: StoreKind): void {
+    if (this.#watched.has(store) || !Object.isExtensible(store)) return
     this.#watched.add(store)
     for (const operation of OPERATIONS) {
-      const original = store[operation] as Call & { [kOriginal]?: Call } | undefined
-      if (typeof original === 'function') store[operation] = this.#timed(original[kOriginal] ?? original, kind, operation)
+      const original = store[operation]
+      if (typeof original === 'function') store[operation] = this.#timed(original, kind, operation)
     }
     const { child } = store
     if (kind === 'custom' && typeof child === 'function') {
@@ -52,7 +51,11 @@ export class Stores {
         return made
       }
     }
-    return true
+  }
+
+  /** A call took so long. */
+  observe (kind: StoreKind, operation: string, seconds: number): void {
+    this.#metrics.storeDuration.with({ store: kind, operation }).observe(seconds)
   }
 
   /** A class of stores whose instances are watched: what `new` gives is an instance of the application's own class. */
@@ -71,7 +74,6 @@ export class Stores {
     return function (key, callback, timeWindow, max) {
       const startMs = performance.now()
       let isOver = false
-      stores.calls++
       return original.call(this, key, (error, result) => {
         if (!isOver) {
           isOver = true

@@ -41,6 +41,8 @@ export interface Scenario {
   /** In an order of registration: how many allowed checks have no quota in the series, or no limit and so no used share. */
   withoutQuota?: Partial<Record<Order, number>>
   withoutLimit?: Partial<Record<Order, number>>
+  /** Orders in which no store can be timed. */
+  untimed?: Order[]
   /** Calls of a custom store that are timed in an order in which those of the outermost limiter are not. */
   timed?: Partial<Record<Order, number>>
   /** The kinds of store that it is about. @default all */
@@ -257,7 +259,8 @@ export const scenarios: Record<string, Scenario> = {
     routes: app => app.get('/a', { preValidation: app.rateLimit({ max: 1, ...NO_HEADERS }) }, async () => 'fine'),
     steps: [{ url: '/a', times: 2 }],
     // Where its options went past us, what it allows looks like an allow list.
-    gaps: { after: { '/a allowed': '/a bypassed' } }
+    gaps: { after: { '/a allowed': '/a bypassed' } },
+    untimed: ['after']
   },
   'limiters of createRateLimit()': {
     options: globally(() => ({ global: false, allowList: ['10.0.0.1'], ban: 1 })),
