@@ -10,6 +10,8 @@ interface Call {
   readonly max: number
   current: number | undefined
   seconds: number | undefined
+  /** Who counts the call once it has ended. */
+  claimant: Stores | undefined
 }
 
 /** One check, and the calls that began while it lasted. */
@@ -29,7 +31,7 @@ const MOST_CALLS = 100
 
 const underWay = new Set<Lesson>()
 const unclaimed = new WeakMap<Store, Call[]>()
-const restores: (() => void)[] = []
+const restores = new Map<StorePrototype, () => void>()
 let users = 0
 
 /**
@@ -39,9 +41,11 @@ let users = 0
  */
 export function openLessons (): () => void {
   users++
-  for (const [prototype, kind] of findStoreClasses()) listen(prototype, kind)
+  for (const [prototype, kind] of findStoreClasses()) if (!restores.has(prototype)) listen(prototype, kind)
   return () => {
-    if (--users === 0) for (const restore of restores.splice(0)) restore()
+    if (--users > 0) return
+    for (const restore of restores.values()) restore()
+    restores.clear()
   }
 }
 
@@ -63,7 +67,10 @@ export function endLesson (lesson: Lesson, told: Told, hasDecided: boolean): 'le
   if (made.size !== 1) return 'unclear'
   const [{ store, kind }] = matching as [Call]
   stores.watch(store, kind)
-  for (const { seconds } of unclaimed.get(store)!) if (seconds !== undefined) stores.observe(kind, 'incr', seconds)
+  for (const call of unclaimed.get(store)!) {
+    if (call.seconds === undefined) call.claimant = stores
+    else stores.observe(kind, 'incr', call.seconds)
+  }
   unclaimed.delete(store)
   return 'learnt'
 }
@@ -77,16 +84,17 @@ function listen (prototype: StorePrototype, kind: StoreKind): void {
   const original = prototype.incr
   prototype.incr = function (key, callback, timeWindow, max) {
     if (underWay.size === 0) return original.call(this, key, callback, timeWindow, max)
-    const call: Call = { store: this as Store, kind, max: max as number, current: undefined, seconds: undefined }
+    const call: Call = { store: this as Store, kind, max: max as number, current: undefined, seconds: undefined, claimant: undefined }
     note(call)
     const startMs = performance.now()
     return original.call(this, key, (error, result) => {
       call.seconds = (performance.now() - startMs) / 1_000
       call.current = (result as { current?: number } | null | undefined)?.current
+      call.claimant?.observe(kind, 'incr', call.seconds)
       callback(error, result)
     }, timeWindow, max)
   }
-  restores.push(() => { prototype.incr = original })
+  restores.set(prototype, () => { prototype.incr = original })
 }
 
 function note (call: Call): void {
