@@ -36,7 +36,7 @@ export async function attachLimiterWatch (app: FastifyInstance, watch: LimiterWa
 function watchedPlugin (original: PluginFunction, watch: LimiterWatch): PluginFunction {
   return (instance, options) => {
     const settings = new LimiterSettings(options, false, watch.banned)
-    const hooks = hooksOf(instance)['onRoute'] as RouteHook[]
+    const hooks = routeHooksOf(instance)
     const hookCount = hooks.length
     const had = DECORATORS.filter(name => instance.hasDecorator(name))
     let hasStore = typeof options['store'] === 'function'
@@ -56,7 +56,7 @@ function watchedPlugin (original: PluginFunction, watch: LimiterWatch): PluginFu
 function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): boolean {
   const known = new Map<RouteHook, { settings: LimiterSettings, watched: RouteHook }>()
   for (const context of contextsOf(app)) {
-    const hooks = hooksOf(context)['onRoute'] as RouteHook[] | undefined ?? []
+    const hooks = routeHooksOf(context)
     const present: LimiterSettings[] = []
     hooks.forEach((hook, i) => {
       if (!isLimiterRouteHook(hook)) return
@@ -73,6 +73,10 @@ function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): boole
   }
   if (known.size > 0) watchEarlierRoutes(app, watch, [...known.values()].map(({ settings }) => settings))
   return known.size > 0
+}
+
+function routeHooksOf (context: FastifyInstance): RouteHook[] {
+  return hooksOf(context)['onRoute'] as RouteHook[] | undefined ?? []
 }
 
 function watchDecorators (instance: FastifyInstance, names: readonly DecoratorName[], settings: LimiterSettings, watch: LimiterWatch): void {
@@ -110,7 +114,7 @@ function watchEarlierRoutes (app: FastifyInstance, watch: LimiterWatch, limiters
   for (const context of contextsOf(app)) {
     const hooks = hooksOf(context)
     for (const name of LIFECYCLE_HOOKS) {
-      if (!Array.isArray(hooks[name])) continue
+      // They are there: a limiter was found among them.
       Object.defineProperty(hooks[name], 'concat', {
         configurable: true,
         value (this: unknown[], ...others: unknown[]) { return Array.prototype.concat.apply(this, others).map(toWatched) }
