@@ -4,6 +4,8 @@ import type { CheckRecorder } from './check-recorder.ts'
 import { Check } from './check.ts'
 import type { ShownHeaders } from './check.ts'
 import { beginLesson, endLesson } from './lessons.ts'
+import { seeStoresMade } from './store-births.ts'
+import { findStoreClasses } from './store-classes.ts'
 import type { Stores } from './stores.ts'
 
 /** What `rateLimit()` and routes have: decides by headers and errors. */
@@ -107,6 +109,12 @@ export class LimiterWatch {
       })
       return outcome
     }
+  }
+
+  /** Makes a function of `createRateLimit()` that is watched together with its store. */
+  made (make: () => LimitFunction): LimitFunction {
+    findStoreClasses()
+    return this.limit(seeStoresMade(make, (store, kind) => this.stores.watch(store, kind)), false)
   }
 
   /** A limiter was registered or found whose store cannot be seen. */

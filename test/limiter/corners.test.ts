@@ -77,6 +77,20 @@ t.test('a peek is no check, but a call of the store', async t => {
   t.strictSame([checks, storeCalls], [0, { 'local read': 2 }])
 })
 
+t.test('watches a limiter that was made for it elsewhere', async t => {
+  const { app: elsewhere } = await start(t, async app => { await app.register(rateLimit, { max: 1, global: false }) }, { vitals: { limiter: false } })
+  const registry = createRegistry()
+  const { watch } = createLimiter(registry, { authenticated: undefined, labels: undefined }, request => request.routeOptions.url, () => {})
+  const check = watch.made(() => elsewhere.createRateLimit({}) as never)
+  const app = fastify()
+  t.teardown(() => app.close())
+  app.get('/v1/metrics', async request => (await check(request)).isExceeded)
+  for (let i = 0; i < 3; i++) await app.inject('/v1/metrics')
+  t.equal(registry.read('rate_limit_allowed_total', { endpoint: '/v1/metrics', group: '' }), 1)
+  t.equal(registry.read('rate_limit_rejected_total', { endpoint: '/v1/metrics', group: '', reason: 'exceeded' }), 2)
+  t.match(registry.read('rate_limit_store_duration_seconds', { store: 'local', operation: 'incr' }), { count: 3 })
+})
+
 t.test('counts failures of limiters of createRateLimit()', async t => {
   for (const isFirst of [true, false]) {
     const { app } = await start(t, async app => {
