@@ -15,8 +15,10 @@ declare module 'fastify' {
 }
 
 export type { VitalsErrorCode } from './errors.ts'
-export type { AuthOptions, BasicCredentials, ListenOptions, RateLimitOptions, RouteConfig, VitalsOptions } from './options.ts'
+export type { AuthOptions, BasicCredentials, LimiterOptions, ListenOptions, RateLimitOptions, RouteConfig, VitalsOptions } from './options.ts'
 export type { Format } from './export/format.ts'
+export type { CheckFacts, RateLimiter } from './limiter/rate-limiter.ts'
+export type { RejectionReason } from './limiter/check-rows.ts'
 export type { Counter, CounterSeries } from './series/counter.ts'
 export type { MetricDefinition } from './series/family.ts'
 export type { Gauge, GaugeDefinition, GaugeSeries } from './series/gauge.ts'

@@ -36,6 +36,17 @@ export interface ListenOptions {
   readonly host?: string
 }
 
+/** What the rate-limiter set is told by the application. */
+export interface LimiterOptions {
+  /** Whether a request's client has said who it is: label `authenticated`. @default whether there is an Authorization header */
+  readonly authenticated?: (request: FastifyRequest) => boolean
+  /** Labels on `rate_limit_allowed_total` and `rate_limit_rejected_total` besides; they count towards the series limits. */
+  readonly labels?: {
+    readonly names: readonly string[]
+    readonly values: (request: FastifyRequest) => Readonly<Record<string, string>>
+  }
+}
+
 /** Options of the plugin. They win over the environment, the environment wins over the defaults. */
 export interface VitalsOptions {
   /** `false`: no hook is added, the interface stays and records nothing. Environment: `METRICS_ENABLED`. @default true */
@@ -50,6 +61,8 @@ export interface VitalsOptions {
   readonly listen?: ListenOptions
   /** @default { max: 60, timeWindow: 60_000 } */
   readonly rateLimit?: false | RateLimitOptions
+  /** What is seen of @fastify/rate-limit; `false` leaves it alone. @default {} */
+  readonly limiter?: false | LimiterOptions
   /** Labels of every series. Environment: `METRICS_LABEL_<NAME>` sets label `<name>`. @default {} */
   readonly constantLabels?: Readonly<Record<string, string>>
   /** Other names for the labels of the HTTP set. @default { method: 'method', endpoint: 'endpoint', status: 'status', reason: 'reason' } */
@@ -81,12 +94,19 @@ export interface ResolvedOptions {
   readonly path: string
   readonly listen: Required<ListenOptions> | undefined
   readonly rateLimit: false | Required<RateLimitOptions>
+  readonly limiter: false | ResolvedLimiter
   readonly constantLabels: Readonly<Record<string, string>>
   readonly labels: HttpLabelNames
   readonly buckets: HttpBuckets
   readonly limits: SeriesLimits
   readonly ignore: readonly (string | RegExp)[]
   readonly registry: Registry | undefined
+}
+
+/** {@link LimiterOptions} with every choice made. */
+export interface ResolvedLimiter {
+  readonly authenticated: LimiterOptions['authenticated'] | undefined
+  readonly labels: LimiterOptions['labels'] | undefined
 }
 
 /** {@link AuthOptions} with lists where one may be given alone. */

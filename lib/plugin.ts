@@ -3,6 +3,9 @@ import fp from 'fastify-plugin'
 import { VitalsError } from './errors.ts'
 import { Exposition } from './export/exposition.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
+import { attachLimiterWatch } from './limiter/attach.ts'
+import type { EndpointOf } from './limiter/check-recorder.ts'
+import { createLimiter } from './limiter/limiter.ts'
 import type { VitalsOptions } from './options.ts'
 import { attachRecorder } from './record/attach.ts'
 import { isWatched } from './record/http1.ts'
@@ -21,14 +24,19 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels })
     : new Registry({ recording: false })
   const exposition = new Exposition(registry)
+  let endpointOf: EndpointOf = () => undefined
   if (options.enabled) {
     registry.onWarning(warn)
-    attachRecorder(app, new Recorder(registry, options, warn))
+    const recorder = new Recorder(registry, options, warn)
+    attachRecorder(app, recorder)
+    endpointOf = request => recorder.routes.of(request)?.endpoint
   }
+  const limiter = createLimiter(registry, options.limiter, endpointOf, warn)
+  if (options.enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
   const endpoint = options.enabled && options.endpoint
     ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry) })
     : undefined
-  app.decorate('vitals', new Vitals(options.enabled, registry, exposition, endpoint))
+  app.decorate('vitals', new Vitals(options.enabled, registry, exposition, endpoint, limiter.reports))
 }
 
 /** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */

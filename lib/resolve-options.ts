@@ -1,6 +1,6 @@
 import { Check } from './checks.ts'
 import { shown, VitalsError } from './errors.ts'
-import type { ResolvedAuth, ResolvedOptions, VitalsOptions } from './options.ts'
+import type { ResolvedAuth, ResolvedLimiter, ResolvedOptions, VitalsOptions } from './options.ts'
 import { SIZE_BUCKETS } from './record/http-metrics.ts'
 import { DEFAULT_LIMITS } from './series/cardinality.ts'
 import { DURATION_BUCKETS } from './series/histogram.ts'
@@ -10,7 +10,7 @@ import { Registry } from './series/registry.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry'] as const
+const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry'] as const
 const LABEL_VARIABLE = /^METRICS_LABEL_(.+)$/
 const MOST_SERIES = 10_000_000
 const LONGEST_WINDOW_MS = 86_400_000
@@ -23,7 +23,7 @@ const variable = new Check('FSV_ERR_INVALID_OPTION', 'Environment variable')
 export function resolveOptions (given: VitalsOptions, environment: Environment): ResolvedOptions {
   // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
-  const { enabled, endpoint, auth, path, listen, rateLimit = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry } = root.object('options', ours, OPTIONS)
+  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry } = root.object('options', ours, OPTIONS)
   const isEnabled = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED'], true) : option.boolean('enabled', enabled)
   const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
   const httpLabels = resolveLabels(labels)
@@ -34,6 +34,7 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     path: resolvePath(path, environment),
     listen: listen === undefined ? undefined : resolveListen(listen, hasEndpoint),
     rateLimit: rateLimit === false ? false : resolveRateLimit(rateLimit),
+    limiter: limiter === false ? false : resolveLimiter(limiter),
     constantLabels: resolveConstantLabels(constantLabels, environment, Object.values(httpLabels)),
     labels: httpLabels,
     buckets: resolveBuckets(buckets),
@@ -109,6 +110,24 @@ function resolveListen (listen: unknown, hasEndpoint: boolean): NonNullable<Reso
 function resolveRateLimit (rateLimit: unknown): Exclude<ResolvedOptions['rateLimit'], false> {
   const { max = 60, timeWindow = 60_000 } = option.object('rateLimit', rateLimit, ['max', 'timeWindow'])
   return { max: option.integer('rateLimit.max', max, 1, 1_000_000), timeWindow: option.integer('rateLimit.timeWindow', timeWindow, 1, LONGEST_WINDOW_MS) }
+}
+
+function resolveLimiter (limiter: unknown): Exclude<ResolvedOptions['limiter'], false> {
+  const { authenticated, labels } = option.object('limiter', limiter, ['authenticated', 'labels'])
+  if (authenticated !== undefined && typeof authenticated !== 'function') option.fail('limiter.authenticated', 'a function of the request', shown(authenticated))
+  return { authenticated: authenticated as ResolvedLimiter['authenticated'], labels: labels === undefined ? undefined : resolveLimiterLabels(labels) }
+}
+
+function resolveLimiterLabels (labels: unknown): ResolvedLimiter['labels'] {
+  const { names, values } = option.object('limiter.labels', labels, ['names', 'values'])
+  if (!Array.isArray(names) || names.length === 0) return option.fail('limiter.labels.names', 'an array of one or more label names', shown(names))
+  const taken = ['endpoint', 'group', 'reason']
+  names.forEach((name, i) => {
+    option.labelName('limiter.labels.names', name)
+    if (taken.includes(name) || names.indexOf(name) < i) option.fail('limiter.labels.names', `different names, other than ${taken.join(', ')}`, name)
+  })
+  if (typeof values !== 'function') return option.fail('limiter.labels.values', 'a function of the request that gives a value for each name', shown(values))
+  return { names: Object.freeze([...names]), values: values as NonNullable<ResolvedLimiter['labels']>['values'] }
 }
 
 function resolveConstantLabels (given: unknown, environment: Environment, taken: readonly string[]): Readonly<Record<string, string>> {

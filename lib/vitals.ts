@@ -2,6 +2,7 @@ import type { Endpoint } from './endpoint/endpoint.ts'
 import { shown, VitalsError } from './errors.ts'
 import type { Format } from './export/format.ts'
 import type { Exposition } from './export/exposition.ts'
+import type { RateLimiter } from './limiter/rate-limiter.ts'
 import type { Registry } from './series/registry.ts'
 import type { HistogramValue } from './series/snapshot.ts'
 
@@ -19,10 +20,12 @@ export class Vitals {
   readonly histogram: Registry['histogram']
   /** Defines an info: facts as labels. */
   readonly info: Registry['info']
+  /** Where limiters other than @fastify/rate-limit report. */
+  readonly rateLimiter: RateLimiter
   readonly #exposition: Exposition
   readonly #endpoint: Endpoint | undefined
 
-  constructor (enabled: boolean, registry: Registry, exposition: Exposition, endpoint: Endpoint | undefined) {
+  constructor (enabled: boolean, registry: Registry, exposition: Exposition, endpoint: Endpoint | undefined, rateLimiter: RateLimiter) {
     this.enabled = enabled
     this.registry = registry
     this.counter = registry.counter.bind(registry) as Registry['counter']
@@ -31,6 +34,7 @@ export class Vitals {
     this.info = registry.info.bind(registry) as Registry['info']
     this.#exposition = exposition
     this.#endpoint = endpoint
+    this.rateLimiter = rateLimiter
   }
 
   /** Where to scrape (`http://127.0.0.1:3000/v1/metrics`); `undefined` where there is no endpoint, or before it listens. */

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify'
+
+type Tree = FastifyInstance & Record<symbol, unknown>
+
+/** The contexts of the application, the root first; just the given one where Fastify's lists are not found. */
+export function contextsOf (app: FastifyInstance): FastifyInstance[] {
+  const kChildren = symbolOf(app, 'fastify.children')
+  if (kChildren === undefined) return [app]
+  const contexts: FastifyInstance[] = [rootOf(app)]
+  for (const context of contexts) contexts.push(...(context as Tree)[kChildren] as FastifyInstance[])
+  return contexts
+}
+
+/** The hooks of a context by name, as Fastify keeps them. */
+export function hooksOf (context: FastifyInstance): Record<string, unknown> {
+  const kHooks = symbolOf(context, 'fastify.hooks')
+  return (kHooks === undefined ? {} : (context as Tree)[kHooks]) as Record<string, unknown>
+}
+
+/** The context that all others inherit from. */
+export function rootOf (app: FastifyInstance): FastifyInstance {
+  const kChildren = symbolOf(app, 'fastify.children')
+  const parent = Object.getPrototypeOf(app) as FastifyInstance
+  return kChildren !== undefined && Object.hasOwn(parent, kChildren) ? rootOf(parent) : app
+}
+
+/** One of Fastify's own properties, by its description, on an instance or on what it inherits from. */
+function symbolOf (instance: object, description: string): symbol | undefined {
+  for (let object: object | null = instance; object !== null; object = Object.getPrototypeOf(object) as object | null) {
+    const found = Object.getOwnPropertySymbols(object).find(symbol => symbol.description === description)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

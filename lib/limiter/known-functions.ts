@@ -1,0 +1,29 @@
+// The functions that @fastify/rate-limit (10 and 11) makes have no name and no mark. They are told by what stands in
+// them and survives a minifier: property names and messages. Used only for limiters that were there before us.
+
+/** The plugin itself, as fastify-plugin marks it. */
+export function isLimiterPlugin (fn: unknown): boolean {
+  const meta = (fn as { [key: symbol]: { name?: unknown } | undefined } | null)?.[Symbol.for('plugin-meta')]
+  return meta?.name === '@fastify/rate-limit'
+}
+
+/** The hook that gives routes their limit. */
+export function isLimiterRouteHook (fn: unknown): boolean {
+  return contains(fn, ['Unknown value for route rate-limit configuration'])
+}
+
+/** The hook of a route that checks its limit. */
+export function isLimitHandler (fn: unknown): boolean {
+  return contains(fn, ['addHeadersOnExceeding', 'errorResponseBuilder', 'isExceeded'])
+}
+
+/** A decorator, `createRateLimit` or `rateLimit`, as far as the plugin is not minified. */
+export function isLimiterDecorator (fn: unknown): boolean {
+  return contains(fn, ['createLimiterArgs'])
+}
+
+function contains (fn: unknown, parts: readonly string[]): boolean {
+  if (typeof fn !== 'function') return false
+  const source = Function.prototype.toString.call(fn)
+  return parts.every(part => source.includes(part))
+}

@@ -1,0 +1,27 @@
+type Callback = (error: Error | null, result?: { current: number, ttl: number }) => void
+
+/** A store as an application writes one. It notes each call, and fails for keys that begin with "broken". */
+export class CustomStore {
+  static readonly made: CustomStore[] = []
+  readonly calls: unknown[][] = []
+  readonly options: unknown
+  readonly #counts = new Map<string, number>()
+
+  constructor (options: unknown) {
+    this.options = options
+    CustomStore.made.push(this)
+  }
+
+  incr (key: string, callback: Callback, timeWindow: number, max: number): void {
+    this.calls.push(['incr', key, timeWindow, max, arguments.length])
+    if (key.startsWith('broken')) return callback(Object.assign(new Error('the store is down'), { code: 'ESTORE' }))
+    const current = (this.#counts.get(key) ?? 0) + 1
+    this.#counts.set(key, current)
+    setImmediate(callback, null, { current, ttl: timeWindow })
+  }
+
+  child (routeOptions: object): CustomStore {
+    this.calls.push(['child', Object.keys(routeOptions).sort(), (routeOptions as { routeInfo: { url?: string } }).routeInfo.url])
+    return new CustomStore(routeOptions)
+  }
+}
