@@ -1,6 +1,6 @@
-import { MetricReader } from '@opentelemetry/sdk-metrics'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { AggregationTemporality, MetricReader } from '@opentelemetry/sdk-metrics'
 import type { CollectionResult, MetricProducer } from '@opentelemetry/sdk-metrics'
-import { AggregationTemporality } from '@opentelemetry/sdk-metrics'
 
 /** Most label sets of one instrument between two collections; the store's own limit holds for ever. */
 const LABEL_SETS_PER_COLLECTION = 2_001
@@ -24,11 +24,9 @@ class LateProducer implements MetricProducer {
   source: MetricProducer | undefined
 
   async collect (): Promise<CollectionResult> {
-    return await this.source?.collect() ?? { resourceMetrics: { resource: EMPTY_RESOURCE, scopeMetrics: [] }, errors: [] }
+    return await this.source?.collect() ?? { resourceMetrics: { resource: resourceFromAttributes({}), scopeMetrics: [] }, errors: [] }
   }
 }
-
-const EMPTY_RESOURCE = { attributes: {}, merge: (other: unknown) => other, getRawAttributes: () => [] } as never
 
 /**
  * The two parts by which an OpenTelemetry SDK of the application's own and this plugin show each other's metrics: put

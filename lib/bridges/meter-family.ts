@@ -35,7 +35,8 @@ export class MeterFamily {
     const type = STORE_TYPE[kind]
     const prometheusName = toPrometheusName(name, unit, kind)
     this.#kind = kind
-    this.#scope = { name: scope.name, version: scope.version, schemaUrl: scope.schemaUrl }
+    // The SDK has an empty text for no version.
+    this.#scope = { name: scope.name, version: scope.version === '' ? undefined : scope.version, schemaUrl: scope.schemaUrl }
     this.#constant = registry.constantLabels
     this.#family = registry.foreign(type, { name: prometheusName, help: description, labels: [SCOPE_NAME], ...boundsOf(data) })
     this.#shape = {
@@ -44,7 +45,7 @@ export class MeterFamily {
       type,
       unit: toPrometheusUnit(unit, kind),
       scope: this.#scope,
-      otlp: { name, unit, isUpDown: kind === 'updown', isInteger: valueType === ValueType.INT && kind !== 'histogram' }
+      otlp: { name, unit, isUpDown: kind === 'updown', isInteger: valueType === ValueType.INT }
     }
   }
 
@@ -151,7 +152,7 @@ function kindOf (data: MetricData): NamedKind {
 }
 
 function boundsOf (data: MetricData): { buckets?: readonly number[] } {
-  const boundaries = data.dataPointType === DataPointType.HISTOGRAM ? data.dataPoints[0]?.value.buckets.boundaries ?? [] : []
+  const boundaries = data.dataPointType === DataPointType.HISTOGRAM ? data.dataPoints[0]!.value.buckets.boundaries : []
   return boundaries.length > 0 ? { buckets: boundaries } : {}
 }
 

@@ -6,7 +6,7 @@ import type { Attributes } from '../series/otlp-identity.ts'
 const frugalProcessDetector: ResourceDetector = {
   detect () {
     const { attributes, ...rest } = processDetector.detect()
-    const { 'process.command_args': _secret, 'process.command_line': _alsoSecret, ...harmless } = attributes ?? {}
+    const { 'process.command_args': _secret, 'process.command_line': _alsoSecret, ...harmless } = { ...attributes }
     return { ...rest, attributes: harmless }
   }
 }

@@ -95,11 +95,12 @@ t.test('an exponential histogram is shown with its own bounds, and pushed as it 
   const receiver = await startReceiver(t)
   const bridge = createMeterBridge()
   const exponential = { type: AggregationType.EXPONENTIAL_HISTOGRAM, options: { maxSize: 20, recordMinMax: true } } as const
-  const provider = new MeterProvider({ readers: [bridge.reader], views: [{ instrumentName: 'wait', aggregation: exponential }, { instrumentName: 'flat', aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries: [] } } }] })
+  const provider = new MeterProvider({ readers: [bridge.reader], views: [{ instrumentName: 'wait', aggregation: exponential }, { instrumentName: 'flat', aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries: [] } } }, { instrumentName: 'ups', aggregation: { type: AggregationType.EXPLICIT_BUCKET_HISTOGRAM, options: { boundaries: [1] } } }] })
   t.teardown(() => provider.shutdown())
   const { scrape, vitals } = await openStore(t, { meters: bridge, otlp: { endpoint: receiver.httpUrl, intervalMs: HOUR_MS, timeoutMs: 5_000 } })
   const histogram = provider.getMeter('shop', '2.1').createHistogram('wait', { unit: 's' })
   provider.getMeter('shop', '2.1').createHistogram('flat').record(3)
+  provider.getMeter('shop', '2.1').createUpDownCounter('ups').add(-2)
   const values = [0, 0.001, 0.5, 1, 1, 3, 1_000, 1e9]
   let sum = 0
   for (const [i, value] of values.entries()) {
@@ -113,6 +114,7 @@ t.test('an exponential histogram is shown with its own bounds, and pushed as it 
     t.equal(buckets.at(-1)!.value, values.length)
     for (const { labels: { le }, value } of buckets) t.equal(value, values.filter(each => each <= Number(le === '+Inf' ? Infinity : le)).length, `as many as there are up to ${le}`)
     t.equal(sampleValue(text, 'wait_seconds_sum', scope), sum)
+    t.equal(sampleValue(text, 'ups_bucket', { ...scope, le: format === 'prometheus' ? '1' : '1.0' }), 1, 'of what may go down there is no sum')
     t.equal(sampleValue(text, 'flat_bucket', { ...scope, le: '+Inf' }), 1)
   }
   await vitals.push()

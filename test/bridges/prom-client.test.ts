@@ -153,6 +153,21 @@ t.test('the store as a prom-client registry', async t => {
   t.throws(() => view.registerMetric(), { code: 'FSV_ERR_INVALID_METRIC' })
 })
 
+t.test('a summary without labels is written anew when it changes', async t => {
+  const registry = new promClient.Registry()
+  const ages = new promClient.Summary({ name: 'ages', help: 'Ages.', percentiles: [0.5], registers: [registry] })
+  const odd = new promClient.Gauge({ name: 'odd', help: 'Odd.', labelNames: ['kind'], registers: [registry] })
+  odd.set({ kind: undefined as never }, 1)
+  const { scrape } = await openStore(t, { registries: [registry as unknown as PromRegistry] })
+  for (const count of [1, 2]) {
+    ages.observe(3)
+    const text = await scrape()
+    t.equal(sampleValue(text, 'ages_count'), count)
+    t.equal(sampleValue(text, 'ages', { quantile: '0.5' }), 3)
+    t.equal(sampleValue(text, 'odd', { kind: '' }), 1)
+  }
+})
+
 t.test('summaries of a joined registry are in the view too', async t => {
   const registry = new promClient.Registry()
   new promClient.Summary({ name: 'ages', help: 'Ages.', percentiles: [0.5], registers: [registry] }).observe(3)

@@ -3,8 +3,9 @@ import { metrics } from '@opentelemetry/api'
 import { AggregationType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import t from 'tap'
 import fastify from 'fastify'
-import vitals, { createMeterBridge } from '../../lib/index.ts'
+import vitals, { createMeterBridge, createRegistry } from '../../lib/index.ts'
 import type { PromRegistry, VitalsOptions } from '../../lib/index.ts'
+import { OtlpProducer } from '../../lib/export/otlp-producer.ts'
 import { toPushFailure } from '../../lib/export/push-failure.ts'
 import { createResource } from '../../lib/export/resource.ts'
 import { createView } from '../../lib/export/view.ts'
@@ -126,6 +127,17 @@ t.test('deltas of histograms, exponential ones too, add up to the whole', async 
   own.observe(7)
   const after = (await push()).metrics.get('fastify-vitals own_seconds')!.points[0]!
   t.match(after, { count: 1, sum: 7 }, 'a reset begins anew')
+})
+
+t.test('a producer that nobody confirms counts from its last collection', async t => {
+  const registry = createRegistry()
+  const producer = new OtlpProducer(registry, { isDelta: true })
+  const tasks = registry.counter({ name: 'tasks_total', help: 'Tasks.' })
+  const collected = async () => (await producer.collect()).resourceMetrics.scopeMetrics[0]!.metrics.find(({ descriptor }) => descriptor.name === 'tasks_total')!.dataPoints[0]!.value
+  tasks.inc(2)
+  t.equal(await collected(), 2)
+  tasks.inc(3)
+  t.equal(await collected(), 3)
 })
 
 t.test('ten thousand series arrive whole, in several messages', async t => {

@@ -25,7 +25,7 @@ async function open (t: Test, otlp: OtlpOptions): Promise<{ app: FastifyInstance
   const write = (line: string): void => { log.push((JSON.parse(line) as { msg: string }).msg) }
   const app = fastify({ disableRequestLogging: true, logger: { level: 'info', stream: { write } } })
   t.teardown(() => app.close())
-  await app.register(vitals, { endpoint: false, otlp: { intervalMs: HOUR_MS, timeoutMs: 900, closeTimeoutMs: 300, ...otlp } })
+  await app.register(vitals, { endpoint: false, otlp: { intervalMs: HOUR_MS, timeoutMs: 500, closeTimeoutMs: 300, ...otlp } })
   app.get('/', () => 'hello')
   await app.ready()
   log.length = 0

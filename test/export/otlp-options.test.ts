@@ -22,7 +22,9 @@ t.test('options win over the environment, the environment over the defaults', as
     OTEL_METRIC_EXPORT_INTERVAL: '60000',
     OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'LowMemory',
     OTEL_RESOURCE_ATTRIBUTES: 'service.namespace=shops',
-    OTEL_EXPORTER_OTLP_CERTIFICATE: '/ca.pem'
+    OTEL_EXPORTER_OTLP_CERTIFICATE: '/ca.pem',
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: '/cert.pem',
+    OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY: '/key.pem'
   }
   t.match(resolveOtlp(undefined, environment), {
     targets: ['otlp'],
@@ -33,7 +35,7 @@ t.test('options win over the environment, the environment over the defaults', as
     compression: 'gzip',
     intervalMs: 60_000,
     isDelta: true,
-    tls: { ca: '/ca.pem' }
+    tls: { ca: '/ca.pem', cert: '/cert.pem', key: '/key.pem' }
   })
   const options = { endpoint: 'https://other/v1/metrics', protocol: 'http/protobuf', headers: { a: 'b' }, timeoutMs: 90_000, compression: 'none', intervalMs: 2_000, temporality: 'cumulative', resource: { 'service.name': 'x' }, closeTimeoutMs: 1 } as const
   t.match(resolveOtlp(options, environment), { targets: ['otlp'], url: 'https://other/v1/metrics', protocol: 'http/protobuf', headers: { a: 'b' }, timeoutMs: 2_000, compression: 'none', intervalMs: 2_000, isDelta: false, resource: { 'service.name': 'x' }, closeTimeoutMs: 1 })
