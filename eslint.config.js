@@ -21,9 +21,11 @@ const doors = {
   'errors.ts': {},
   'checks.ts': { values: ['errors.ts'] },
   'options.ts': { types: rooms, fastify: true },
-  'resolve-options.ts': { values: [...common.values, ...rooms], types: common.types },
+  'resolve-options.ts': { values: [...common.values, 'resolve-otlp.ts', ...rooms], types: common.types },
+  'resolve-otlp.ts': { values: [...common.values, 'export/'] },
+  'start-line.ts': { values: ['export/'], types: common.types },
   'vitals.ts': { values: common.values, types: [...common.types, ...rooms] },
-  'plugin.ts': { values: [...common.values, 'options.ts', 'resolve-options.ts', 'vitals.ts', ...rooms], fastify: true, lazy: true },
+  'plugin.ts': { values: [...common.values, 'options.ts', 'resolve-options.ts', 'start-line.ts', 'vitals.ts', ...rooms], fastify: true, lazy: true },
   'index.ts': { values: [...common.values, 'options.ts', 'resolve-options.ts', 'vitals.ts', 'plugin.ts', ...rooms], fastify: true },
 }
 

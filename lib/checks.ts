@@ -38,6 +38,11 @@ export class Check {
     return value as number
   }
 
+  /** One of a few words. */
+  oneOf<K extends string> (option: string, value: unknown, words: readonly K[]): K {
+    return (words as readonly unknown[]).includes(value) ? value as K : this.fail(option, `one of ${words.join(', ')}`, shown(value))
+  }
+
   text (option: string, value: unknown): string {
     return typeof value === 'string' && value !== '' ? value : this.fail(option, 'a string that is not empty', shown(value))
   }

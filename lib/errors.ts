@@ -7,6 +7,7 @@ export type VitalsErrorCode =
   | 'FSV_ERR_INVALID_METRIC'
   | 'FSV_ERR_METRIC_CONFLICT'
   | 'FSV_ERR_LISTEN'
+  | 'FSV_ERR_MISSING_PACKAGE'
 
 /** An error of this package: what was expected, what came, what to do, and a stable {@link VitalsErrorCode}. */
 export class VitalsError extends Error {

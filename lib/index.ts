@@ -1,4 +1,5 @@
 import { VitalsError } from './errors.ts'
+import { MeterBridge } from './bridges/meter-bridge.ts'
 import type { RouteConfig } from './options.ts'
 import { vitals } from './plugin.ts'
 import { createRegistry } from './resolve-options.ts'
@@ -14,8 +15,21 @@ declare module 'fastify' {
   }
 }
 
+/**
+ * The parts that join the application's own OpenTelemetry SDK: `reader` goes among its metric readers, `producer` to the reader
+ * that it pushes with, and the bridge itself to option `meters`.
+ */
+export function createMeterBridge (): MeterBridge {
+  return new MeterBridge()
+}
+
 export type { VitalsErrorCode } from './errors.ts'
-export type { AuthOptions, BasicCredentials, LimiterOptions, ListenOptions, RateLimitOptions, RouteConfig, VitalsOptions } from './options.ts'
+export type { AuthOptions, BasicCredentials, LimiterOptions, ListenOptions, Naming, RateLimitOptions, RouteConfig, VitalsOptions } from './options.ts'
+export type { MeterBridge } from './bridges/meter-bridge.ts'
+export type { PromRegistry } from './bridges/prom-registry.ts'
+export type { PromView } from './bridges/prom-view.ts'
+export type { OtlpOptions } from './export/otlp-options.ts'
+export type { OtlpIdentity } from './series/otlp-identity.ts'
 export type { Format } from './export/format.ts'
 export type { CheckFacts, RateLimiter } from './limiter/rate-limiter.ts'
 export type { RejectionReason } from './limiter/check-rows.ts'

@@ -1,4 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import type { MeterBridge } from './bridges/meter-bridge.ts'
+import type { PromRegistry } from './bridges/prom-registry.ts'
+import type { OtlpOptions, ResolvedOtlp } from './export/otlp-options.ts'
 import type { HttpBuckets, HttpLabelNames } from './record/http-metrics.ts'
 import type { SeriesLimits } from './series/cardinality.ts'
 import type { Registry } from './series/registry.ts'
@@ -75,7 +78,26 @@ export interface VitalsOptions {
   readonly ignore?: readonly (string | RegExp)[]
   /** A store to share with other Fastify instances of the process; it brings its own limits and constant labels. @default a new one */
   readonly registry?: Registry
+  /**
+   * Pushes the metrics to an OpenTelemetry receiver; `false` never does. Environment: `OTEL_METRICS_EXPORTER`,
+   * `OTEL_EXPORTER_OTLP_ENDPOINT` and the other standard variables. @default pushes if the environment names an endpoint or exporter
+   */
+  readonly otlp?: boolean | OtlpOptions
+  /**
+   * Shows what is recorded through `@opentelemetry/api`: `true` registers a MeterProvider if the process has none; the
+   * bridge that `createMeterBridge()` makes joins the application's own SDK. @default true, unless `OTEL_SDK_DISABLED` is set
+   */
+  readonly meters?: boolean | MeterBridge
+  /** prom-client registries to show as well. @default [] */
+  readonly registries?: readonly PromRegistry[]
+  /** `'semconv'` shows Prometheus the OpenTelemetry names. @default 'prometheus' */
+  readonly naming?: Naming
+  /** Attaches the trace of the active span to counters and histogram buckets. @default false */
+  readonly exemplars?: boolean
 }
+
+/** Which names Prometheus is shown. */
+export type Naming = 'prometheus' | 'semconv'
 
 /** What a route may ask for in `config.vitals`; `false` leaves it uncounted. */
 export type RouteConfig = false | {
@@ -101,6 +123,11 @@ export interface ResolvedOptions {
   readonly limits: SeriesLimits
   readonly ignore: readonly (string | RegExp)[]
   readonly registry: Registry | undefined
+  readonly otlp: ResolvedOtlp
+  readonly meters: boolean | MeterBridge
+  readonly registries: readonly PromRegistry[]
+  readonly naming: Naming
+  readonly exemplars: boolean
 }
 
 /** {@link LimiterOptions} with every choice made. */

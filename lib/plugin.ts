@@ -1,8 +1,18 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { readActiveSpan } from './bridges/active-span.ts'
+import { joinMeters } from './bridges/join-meters.ts'
+import { PromSource } from './bridges/prom-source.ts'
+import { PromView } from './bridges/prom-view.ts'
 import { VitalsError } from './errors.ts'
-import { Exposition } from './export/exposition.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
+import { Exposition } from './export/exposition.ts'
+import { OtlpProducer } from './export/otlp-producer.ts'
+import type { Pusher } from './export/pusher.ts'
+import { startPusher } from './export/pusher.ts'
+import { createResource } from './export/resource.ts'
+import { sharePusher } from './export/shared-pusher.ts'
+import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
 import type { EndpointOf } from './limiter/check-recorder.ts'
 import { createLimiter } from './limiter/limiter.ts'
@@ -11,7 +21,10 @@ import { attachRecorder } from './record/attach.ts'
 import { isWatched } from './record/http1.ts'
 import { Recorder } from './record/recorder.ts'
 import { resolveOptions } from './resolve-options.ts'
+import type { Attributes } from './series/otlp-identity.ts'
 import { Registry } from './series/registry.ts'
+import { Traces } from './series/traces.ts'
+import { startLine } from './start-line.ts'
 import { Vitals } from './vitals.ts'
 
 async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void> {
@@ -19,24 +32,45 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     throw new VitalsError('FSV_ERR_ALREADY_REGISTERED', 'fastify-vitals must be registered once for each Fastify application, got a second registration: its requests would be counted twice. Register it once, at the root')
   }
   const options = resolveOptions(given, process.env)
-  const warn = (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
-  const registry = options.enabled
-    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels })
+  const { enabled, otlp, naming } = options
+  const log = {
+    info: (message: string): void => app.log.info(`fastify-vitals: ${message}`),
+    warn: (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
+  }
+  const traces = options.exemplars ? new Traces(readActiveSpan) : undefined
+  const registry = enabled
+    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(traces && { traces }) })
     : new Registry({ recording: false })
-  const exposition = new Exposition(registry)
+  const isPushing = otlp.targets.length > 0
+  const resource = enabled && (isPushing || naming === 'semconv') ? await createResource(otlp.resource, process.env) : undefined
+  const exposition = new Exposition(registry, createView(naming, resource?.attributes as Attributes | undefined, log.warn))
+  let pusher: Pusher | undefined
   let endpointOf: EndpointOf = () => undefined
-  if (options.enabled) {
-    registry.onWarning(warn)
-    const recorder = new Recorder(registry, options, warn)
+  if (enabled) {
+    registry.onWarning(log.warn)
+    // What is recorded elsewhere.
+    const partings = options.registries.map((other, i) => registry.addSource(new PromSource(other, i + 1, registry.constantLabels, log.warn)))
+    partings.push(joinMeters(options.meters, registry, () => new OtlpProducer(registry, { withoutMeters: true }), log.warn))
+    // What is recorded here.
+    const withErrorTypes = isPushing || naming === 'semconv' || typeof options.meters === 'object'
+    const scheme = app.initialConfig.https ? 'https' : 'http'
+    const recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
     endpointOf = request => recorder.routes.of(request)?.endpoint
+    // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
+    if (isPushing) pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
+    app.addHook('onReady', async () => log.info(startLine(options)))
+    app.addHook('onClose', async () => {
+      await pusher?.close()
+      for (const part of partings) part()
+    })
   }
-  const limiter = createLimiter(registry, options.limiter, endpointOf, warn)
-  if (options.enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
-  const endpoint = options.enabled && options.endpoint
+  const limiter = createLimiter(registry, options.limiter, endpointOf, log.warn)
+  if (enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
+  const endpoint = enabled && options.endpoint
     ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry) })
     : undefined
-  app.decorate('vitals', new Vitals(options.enabled, registry, exposition, endpoint, limiter.reports))
+  app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
 }
 
 /** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */

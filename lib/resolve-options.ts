@@ -2,6 +2,10 @@ import { Check } from './checks.ts'
 import { shown, VitalsError } from './errors.ts'
 import type { ResolvedAuth, ResolvedLimiter, ResolvedOptions, VitalsOptions } from './options.ts'
 import { SIZE_BUCKETS } from './record/http-metrics.ts'
+import { MeterBridge } from './bridges/meter-bridge.ts'
+import type { PromRegistry } from './bridges/prom-registry.ts'
+import { isPromRegistry } from './bridges/prom-registry.ts'
+import { isSdkDisabled, resolveOtlp } from './resolve-otlp.ts'
 import { DEFAULT_LIMITS } from './series/cardinality.ts'
 import { DURATION_BUCKETS } from './series/histogram.ts'
 import { RESERVED_CONSTANT_LABELS } from './series/names.ts'
@@ -10,7 +14,7 @@ import { Registry } from './series/registry.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry'] as const
+const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry', 'otlp', 'meters', 'registries', 'naming', 'exemplars'] as const
 const LABEL_VARIABLE = /^METRICS_LABEL_(.+)$/
 const MOST_SERIES = 10_000_000
 const LONGEST_WINDOW_MS = 86_400_000
@@ -23,7 +27,7 @@ const variable = new Check('FSV_ERR_INVALID_OPTION', 'Environment variable')
 export function resolveOptions (given: VitalsOptions, environment: Environment): ResolvedOptions {
   // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
-  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry } = root.object('options', ours, OPTIONS)
+  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', exemplars = false } = root.object('options', ours, OPTIONS)
   const isEnabled = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED'], true) : option.boolean('enabled', enabled)
   const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
   const httpLabels = resolveLabels(labels)
@@ -40,7 +44,12 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     buckets: resolveBuckets(buckets),
     limits: resolveLimits(limits),
     ignore: resolveIgnore(ignore),
-    registry: resolveRegistry(registry, ours)
+    registry: resolveRegistry(registry, ours),
+    otlp: resolveOtlp(isEnabled ? otlp : false, environment),
+    meters: isEnabled && resolveMeters(meters, environment),
+    registries: resolveRegistries(registries),
+    naming: option.oneOf('naming', naming, ['prometheus', 'semconv']),
+    exemplars: option.boolean('exemplars', exemplars)
   })
 }
 
@@ -180,6 +189,19 @@ function resolveRegistry (registry: unknown, { limits, constantLabels }: Readonl
   if (limits !== undefined) option.fail('limits', 'left out where registry is given: a registry brings its own', 'both')
   if (constantLabels !== undefined) option.fail('constantLabels', 'left out where registry is given: a registry brings its own', 'both')
   return registry
+}
+
+function resolveMeters (meters: unknown, environment: Environment): ResolvedOptions['meters'] {
+  if (isSdkDisabled(environment)) return false
+  if (meters === undefined || meters instanceof MeterBridge) return meters ?? true
+  return typeof meters === 'boolean' ? meters : option.fail('meters', 'true, false, or a bridge made by createMeterBridge()', shown(meters))
+}
+
+function resolveRegistries (registries: unknown): readonly PromRegistry[] {
+  if (!Array.isArray(registries) || !registries.every(isPromRegistry)) {
+    return option.fail('registries', 'an array of prom-client registries', Array.isArray(registries) ? 'something else among them' : shown(registries))
+  }
+  return Object.freeze([...registries])
 }
 
 /**

@@ -1,10 +1,21 @@
 import type { Endpoint } from './endpoint/endpoint.ts'
+import type { PromView } from './bridges/prom-view.ts'
 import { shown, VitalsError } from './errors.ts'
 import type { Format } from './export/format.ts'
 import type { Exposition } from './export/exposition.ts'
+import type { Pusher } from './export/pusher.ts'
 import type { RateLimiter } from './limiter/rate-limiter.ts'
 import type { Registry } from './series/registry.ts'
 import type { HistogramValue } from './series/snapshot.ts'
+
+/** The ways out that are on. */
+export interface Doors {
+  readonly exposition: Exposition
+  readonly endpoint: Endpoint | undefined
+  readonly pusher: Pusher | undefined
+  readonly promRegistry: PromView
+  readonly rateLimiter: RateLimiter
+}
 
 /** What `app.vitals` offers. */
 export class Vitals {
@@ -22,24 +33,25 @@ export class Vitals {
   readonly info: Registry['info']
   /** Where limiters other than @fastify/rate-limit report. */
   readonly rateLimiter: RateLimiter
-  readonly #exposition: Exposition
-  readonly #endpoint: Endpoint | undefined
+  /** Everything shown, in the shape of a prom-client registry: for its Pushgateway, and for code that asks for a `Registry`. */
+  readonly promRegistry: PromView
+  readonly #doors: Doors
 
-  constructor (enabled: boolean, registry: Registry, exposition: Exposition, endpoint: Endpoint | undefined, rateLimiter: RateLimiter) {
+  constructor (enabled: boolean, registry: Registry, doors: Doors) {
     this.enabled = enabled
     this.registry = registry
     this.counter = registry.counter.bind(registry) as Registry['counter']
     this.gauge = registry.gauge.bind(registry) as Registry['gauge']
     this.histogram = registry.histogram.bind(registry) as Registry['histogram']
     this.info = registry.info.bind(registry) as Registry['info']
-    this.#exposition = exposition
-    this.#endpoint = endpoint
-    this.rateLimiter = rateLimiter
+    this.rateLimiter = doors.rateLimiter
+    this.promRegistry = doors.promRegistry
+    this.#doors = doors
   }
 
   /** Where to scrape (`http://127.0.0.1:3000/v1/metrics`); `undefined` where there is no endpoint, or before it listens. */
   get url (): string | undefined {
-    return this.#endpoint?.url()
+    return this.#doors.endpoint?.url()
   }
 
   /** All metrics as text. @default { format: 'prometheus' } */
@@ -48,7 +60,12 @@ export class Vitals {
     if (format !== 'prometheus' && format !== 'openmetrics') {
       throw new VitalsError('FSV_ERR_INVALID_OPTION', `Option format of render() must be 'prometheus' or 'openmetrics', got: ${shown(format)}`)
     }
-    return await this.#exposition.render(format)
+    return await this.#doors.exposition.render(format)
+  }
+
+  /** Pushes now, beside the interval; does nothing where nothing is pushed. Never rejects: failures are counted and logged. */
+  async push (): Promise<void> {
+    await this.#doors.pusher?.flush()
   }
 
   /** The value of a series now, for tests; `undefined` where there is no such metric or series. */

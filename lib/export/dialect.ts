@@ -2,6 +2,7 @@ import type { FamilySnapshot } from '../series/snapshot.ts'
 import { toOpenMetricsBound, toPrometheusBound } from './bounds.ts'
 import type { RowWriter } from './row-writer.ts'
 import { histogramWriter, scalarWriter } from './row-writer.ts'
+import { summaryWriter } from './summary-writer.ts'
 
 /** What differs between the text formats. */
 export interface Dialect {
@@ -11,6 +12,8 @@ export interface Dialect {
   writer (family: FamilySnapshot, bounds: readonly number[], constantText: string): RowWriter
   /** What follows the last metric. */
   readonly end: string
+  /** Whether samples of this metric may carry exemplars. */
+  hasExemplars (family: FamilySnapshot): boolean
 }
 
 /** A help text, or an escaped string of OpenMetrics. */
@@ -24,9 +27,11 @@ export const PROMETHEUS: Dialect = {
     return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type === 'info' ? 'gauge' : type}\n`
   },
   writer ({ name, type }, bounds, constantText) {
+    if (type === 'summary') return summaryWriter(name, bounds.map(toPrometheusBound), constantText)
     return type === 'histogram' ? histogramWriter(name, bounds.map(toPrometheusBound), constantText, true) : scalarWriter(name, constantText)
   },
-  end: ''
+  end: '',
+  hasExemplars: () => false
 }
 
 /**
@@ -40,9 +45,11 @@ export const OPENMETRICS: Dialect = {
     return `# TYPE ${name} ${type}\n${unit}# HELP ${name} ${escapeHelp(family.help).replaceAll('"', '\\"')}\n`
   },
   writer ({ name, type }, bounds, constantText) {
-    return type === 'histogram' ? histogramWriter(name, bounds.map(toOpenMetricsBound), constantText, bounds[0]! >= 0) : scalarWriter(name, constantText)
+    if (type === 'summary') return summaryWriter(name, bounds.map(toOpenMetricsBound), constantText)
+    return type === 'histogram' ? histogramWriter(name, bounds.map(toOpenMetricsBound), constantText, (bounds[0] ?? 0) >= 0) : scalarWriter(name, constantText)
   },
-  end: '# EOF\n'
+  end: '# EOF\n',
+  hasExemplars: family => family.type === 'histogram' || openMetricsFamily(family).type === 'counter'
 }
 
 const OPENMETRICS_SUFFIX: Readonly<Record<string, string>> = { counter: '_total', info: '_info' }

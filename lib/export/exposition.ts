@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import type { Registry } from '../series/registry.ts'
+import type { Snapshot } from '../series/snapshot.ts'
 import type { Dialect } from './dialect.ts'
 import { OPENMETRICS, PROMETHEUS } from './dialect.ts'
 import type { Format } from './format.ts'
@@ -24,11 +25,14 @@ interface Rendering {
 /** A registry as text, for any number of scrapers at a time. */
 export class Exposition {
   readonly #registry: Registry
+  readonly #view: (snapshot: Snapshot) => Snapshot
   readonly #writers = new Map<Format, TextWriter>()
   readonly #renderings = new Map<Format, Rendering>()
 
-  constructor (registry: Registry) {
+  /** What is shown is a view of each snapshot. @default as it is */
+  constructor (registry: Registry, view: (snapshot: Snapshot) => Snapshot = snapshot => snapshot) {
     this.#registry = registry
+    this.#view = view
   }
 
   /** The text as UTF-8 chunks: one instant, written as it is read, shared by those who ask while it is being written. */
@@ -58,8 +62,9 @@ export class Exposition {
   async * #chunks (format: Format): AsyncGenerator<Buffer, void, void> {
     let writer = this.#writers.get(format)
     if (writer === undefined) this.#writers.set(format, writer = new TextWriter(DIALECTS[format]))
+    const snapshot = this.#view(await this.#registry.collect())
     let turnEnds = performance.now() + TURN_MS
-    for (const slice of writer.slices(this.#registry.snapshot())) {
+    for (const slice of writer.slices(snapshot)) {
       yield slice
       if (performance.now() >= turnEnds) {
         await setImmediate()

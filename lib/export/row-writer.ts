@@ -1,10 +1,11 @@
-import type { SeriesIdentity } from '../series/snapshot.ts'
+import type { RowExemplars, SeriesIdentity } from '../series/snapshot.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import { digitsOf, toSampleValue } from './byte-writer.ts'
+import { exemplarText } from './exemplar-text.ts'
 
 /** How the rows of a bank are written in one dialect: from nothing, or from what they were with new numbers. */
 export interface RowWriter {
-  write (series: SeriesIdentity, cells: Float64Array, at: number): string
+  write (series: SeriesIdentity, cells: Float64Array, at: number, exemplars?: RowExemplars): string
   /**
    * Writes a row whose old bytes are `from` to `to` of the writer's source, by copying them and replacing the numbers;
    * `false`, with nothing written, where that cannot be done because an integer grew a digit.
@@ -19,7 +20,7 @@ export function scalarWriter (name: string, constantText: string): RowWriter {
   const openBytes = Buffer.byteLength(`${open}} `)
   const bareBytes = Buffer.byteLength(bare)
   return {
-    write: ({ text }, cells, at) => text === '' ? `${bare}${toSampleValue(cells[at]!)}\n` : `${open}${text}} ${toSampleValue(cells[at]!)}\n`,
+    write: ({ text }, cells, at, exemplars) => `${text === '' ? bare : `${open}${text}} `}${toSampleValue(cells[at]!)}${exemplarText(exemplars?.[0])}\n`,
     patch ({ text }, cells, at, before, beforeAt, out, from, to) {
       out.copyTo(from + (text === '' ? bareBytes : openBytes + Buffer.byteLength(text)))
       out.number(cells[at]!)
@@ -39,7 +40,7 @@ export function histogramWriter (name: string, bounds: readonly string[], consta
   const sumBytes = Buffer.byteLength(`${name}_sum{} `) + constantBytes
   const countBytes = Buffer.byteLength(`${name}_count{} `) + constantBytes
   return {
-    write ({ text }, cells, at) {
+    write ({ text }, cells, at, exemplars) {
       const labels = constantText === '' || text === '' ? constantText + text : `${constantText},${text}`
       const bucket = labels === '' ? `${name}_bucket{` : `${name}_bucket{${labels},`
       const set = labels === '' ? ' ' : `{${labels}} `
@@ -47,9 +48,9 @@ export function histogramWriter (name: string, bounds: readonly string[], consta
       let cumulative = 0
       for (let i = 0; i < bounds.length; i++) {
         cumulative += cells[at + 2 + i]!
-        lines += `${bucket}${tails[i]!}${cumulative}\n`
+        lines += `${bucket}${tails[i]!}${cumulative}${exemplarText(exemplars?.[i])}\n`
       }
-      lines += `${bucket}${tails[bounds.length]!}${cells[at]!}\n`
+      lines += `${bucket}${tails[bounds.length]!}${cells[at]!}${exemplarText(exemplars?.[bounds.length])}\n`
       return hasSum ? `${lines}${name}_sum${set}${toSampleValue(cells[at + 1]!)}\n${name}_count${set}${cells[at]!}\n` : lines
     },
     patch ({ text }, cells, at, before, beforeAt, out, from, to) {

@@ -21,14 +21,21 @@ interface Chunk {
 
 /** The text of a bank. */
 class BankText {
+  readonly bounds: readonly number[]
   readonly #writer: RowWriter
   readonly #chunks: Chunk[] = []
+  #hadExemplars = false
 
-  constructor (writer: RowWriter) {
+  constructor (bounds: readonly number[], writer: RowWriter) {
+    this.bounds = bounds
     this.#writer = writer
   }
 
   * chunks (bank: BankSnapshot, out: ByteWriter): Generator<Buffer, void, void> {
+    // Exemplars come and go, and change the length of lines: rows that have or had one are not copied.
+    const hasExemplars = bank.exemplars !== undefined
+    if (hasExemplars || this.#hadExemplars) this.#chunks.length = 0
+    this.#hadExemplars = hasExemplars
     const rows = Math.max(1, Math.floor(CHUNK_LINES / bank.stride))
     this.#chunks.length = Math.min(this.#chunks.length, Math.ceil(bank.series.length / rows))
     for (let row = 0, i = 0; row < bank.series.length; row += rows, i++) {
@@ -68,7 +75,7 @@ class BankText {
         from = to
       } else {
         if (row === held) out.copyTo(from)
-        out.text(writer.write(series[row]!, cells, at))
+        out.text(writer.write(series[row]!, cells, at, bank.exemplars?.get(first + row)))
         ends[row] = out.position
       }
     }
@@ -83,6 +90,11 @@ function isSame (known: Chunk, series: readonly SeriesIdentity[], cells: Float64
   if (known.series.length !== series.length || !areEqual(known.cells, cells, 0, cells.length)) return false
   for (let i = 0; i < series.length; i++) if (known.series[i] !== series[i]) return false
   return true
+}
+
+/** Banks that join from elsewhere may have other bounds each time. */
+function areBounds (a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((bound, i) => bound === b[i]))
 }
 
 function areEqual (a: Float64Array, b: Float64Array, at: number, length: number): boolean {
@@ -122,10 +134,14 @@ export class TextWriter {
   * #chunks (snapshot: Snapshot): Generator<Buffer, void, void> {
     this.#constantText ??= Object.entries(snapshot.constantLabels).map(([name, value]) => `${name}="${escapeLabelValue(value)}"`).join(',')
     for (const family of snapshot.families) {
-      if (family.banks.every(bank => bank.series.length === 0)) continue
+      if (family.isHidden === true || family.banks.every(bank => bank.series.length === 0)) continue
       const { head, banks } = this.#textOf(family, this.#constantText)
       yield head
-      for (let i = 0; i < banks.length; i++) yield * banks[i]!.chunks(family.banks[i]!, this.#out)
+      const hasExemplars = this.#dialect.hasExemplars(family)
+      for (let i = 0; i < family.banks.length; i++) {
+        const bank = family.banks[i]!
+        yield * banks[i]!.chunks(hasExemplars || bank.exemplars === undefined ? bank : { ...bank, exemplars: undefined }, this.#out)
+      }
     }
     yield Buffer.from(this.#dialect.end)
   }
@@ -133,7 +149,10 @@ export class TextWriter {
   #textOf (family: FamilySnapshot, constantText: string): { head: Buffer, banks: BankText[] } {
     let text = this.#families.get(family.name)
     if (text === undefined) this.#families.set(family.name, text = { head: Buffer.from(this.#dialect.head(family)), banks: [] })
-    for (const { bounds } of family.banks.slice(text.banks.length)) text.banks.push(new BankText(this.#dialect.writer(family, bounds, constantText)))
+    const { banks } = text
+    family.banks.forEach(({ bounds }, i) => {
+      if (banks[i] === undefined || !areBounds(banks[i].bounds, bounds)) banks[i] = new BankText(bounds, this.#dialect.writer(family, bounds, constantText))
+    })
     return text
   }
 }

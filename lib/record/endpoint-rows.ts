@@ -59,9 +59,11 @@ export class MethodRows {
     this.#responseSize.observe(responseBytes)
   }
 
-  fail (reason: FailureReason): void {
+  /** Counts why a request that is recorded failed. */
+  fail (reason: FailureReason, status: number, seconds: number): void {
     const { metrics, options, endpoint } = this.#endpoint
     metrics.failures.bind([this.method, endpoint, reason], options.labels).inc()
+    metrics.failureDuration?.bind([this.method, endpoint, String(status), reason], options.labels, options.durationBuckets).observe(seconds)
   }
 
   #rowOf (status: number): StatusRow {

@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { MethodRows } from './endpoint-rows.ts'
 import type { FailureReason } from './http-metrics.ts'
+import type { TraceLabels, Traces } from '../series/traces.ts'
 import type { ParserFailure } from './parser-failure.ts'
 
 /** Where a response keeps its exchange. */
@@ -20,6 +21,8 @@ type End = (this: ServerResponse, chunk?: unknown, encoding?: unknown, callback?
 
 /** What exchanges need of the recorder they belong to. */
 export interface ExchangeOwner {
+  /** Where a request's trace is found; `undefined` where none is wanted. */
+  readonly traces: Traces | undefined
   /** The request reached Fastify: which rows it belongs to as things stand. */
   rowsOf (request: FastifyRequest, method: string): MethodRows | null
   /** No hook saw the request. */
@@ -53,6 +56,8 @@ export class Exchange {
   wasDestroyedHere = false
   /** Of the head that went out; 0 before that. */
   sentStatus = 0
+  /** Of the span that was active when the request arrived: at its end, another may be. */
+  trace: TraceLabels | undefined = undefined
   /** Bytes of body that came, whatever was announced. */
   requestBytes = 0
   responseBytes = 0
@@ -82,6 +87,8 @@ export class Exchange {
   arrive (request: FastifyRequest): void {
     if (this.isSettled || this.request !== undefined) return
     this.request = request
+    const { traces } = this.#owner
+    if (traces !== undefined) this.trace = traces.active()
     const rows = this.#owner.rowsOf(request, this.req.method!)
     this.#rows = rows
     if (rows !== null) rows.inProgress.inc()
@@ -103,16 +110,20 @@ export class Exchange {
   settle (status: number, reason: FailureReason | undefined): void {
     if (this.isSettled) return
     this.isSettled = true
+    const { traces } = this.#owner
+    if (traces !== undefined) traces.hold(this.trace)
     const held = this.#rows
     if (held != null) held.inProgress.dec()
     const rows = this.#finalRows(status)
     if (rows !== null) {
       const { method } = this.req
       const isBodyless = method === 'HEAD' || status === 204 || status === 304
-      rows.record(status, (performance.now() - this.startMs) / 1_000, this.requestBytes, isBodyless ? 0 : this.responseBytes)
-      if (reason !== undefined) rows.fail(reason)
+      const seconds = (performance.now() - this.startMs) / 1_000
+      rows.record(status, seconds, this.requestBytes, isBodyless ? 0 : this.responseBytes)
+      if (reason !== undefined) rows.fail(reason, status, seconds)
     }
     this.#closeStream?.()
+    if (traces !== undefined) traces.release()
     this.previous = undefined
   }
 

@@ -4,17 +4,21 @@ import { performance } from 'node:perf_hooks'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from '../options.ts'
 import type { Registry } from '../series/registry.ts'
+import type { Traces } from '../series/traces.ts'
 import { tapRequest, tapResponse } from './message-taps.ts'
 import { Connections, watchWebSockets } from './connections.ts'
 import type { MethodRows } from './endpoint-rows.ts'
 import { OTHER_METHOD } from './endpoint-rows.ts'
 import type { ExchangeHolder, ExchangeOwner } from './exchange.ts'
 import { Exchange, kExchange } from './exchange.ts'
-import type { FailureReason } from './http-metrics.ts'
+import type { FailureReason, HttpTelemetry } from './http-metrics.ts'
 import { HttpMetrics } from './http-metrics.ts'
 import type { ParserFailure } from './parser-failure.ts'
 import { settleComplete, settleCut } from './outcome.ts'
 import { Routes } from './routes.ts'
+
+/** Where no way out asks for more. */
+const PLAIN = { scheme: 'http', withErrorTypes: false, traces: undefined } as const
 
 type Response = ServerResponse & ExchangeHolder
 
@@ -23,11 +27,13 @@ const EXPECTATION_FAILED = 417
 /** Counts the requests of one Fastify application: takes exchanges from where they are seen and names their rows. */
 export class Recorder implements ExchangeOwner {
   readonly routes: Routes
+  readonly traces: Traces | undefined
   readonly #connections: Connections
   readonly #webSocketServers = new WeakSet<EventEmitter>()
 
-  constructor (registry: Registry, { labels, buckets, ignore }: Pick<ResolvedOptions, 'labels' | 'buckets' | 'ignore'>, warn: (message: string) => void) {
-    this.routes = new Routes(new HttpMetrics(registry, labels, buckets), ignore, warn)
+  constructor (registry: Registry, { labels, buckets, ignore }: Pick<ResolvedOptions, 'labels' | 'buckets' | 'ignore'>, warn: (message: string) => void, telemetry: HttpTelemetry & { readonly traces: Traces | undefined } = PLAIN) {
+    this.traces = telemetry.traces
+    this.routes = new Routes(new HttpMetrics(registry, labels, buckets, telemetry), ignore, warn)
     this.#connections = new Connections(registry)
   }
 
@@ -48,7 +54,7 @@ export class Recorder implements ExchangeOwner {
   malformed ({ status, reason }: ParserFailure): void {
     const rows = this.routes.malformed.of(OTHER_METHOD)
     rows.record(status, 0, 0, 0)
-    rows.fail(reason)
+    rows.fail(reason, status, 0)
   }
 
   rowsOf (request: FastifyRequest, method: string): MethodRows | null {

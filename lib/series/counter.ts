@@ -22,6 +22,13 @@ export class CounterSeries extends Series {
   }
 }
 
+class TracedCounterSeries extends CounterSeries {
+  override inc (value: number = 1): void {
+    super.inc(value)
+    this.bank.family.exemplars!.offer(this, 0, value)
+  }
+}
+
 class OverflowCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {
     if (isStep(value)) this.bank.family.overflowed()
@@ -32,7 +39,7 @@ class OverflowCounterSeries extends CounterSeries {
 /** A value that only goes up: requests served, tasks created, bytes sent. */
 export class Counter<L extends string = never> extends Family<CounterSeries, L> {
   constructor (definition: MetricDefinition<L>, keeper: Keeper) {
-    super('counter', definition, keeper, { Regular: CounterSeries, Overflow: OverflowCounterSeries }, new Bank([], false))
+    super('counter', definition, keeper, { Regular: CounterSeries, Overflow: OverflowCounterSeries, Traced: TracedCounterSeries }, new Bank([], false))
   }
 
   /** Adds to the series of a label set. The step defaults to 1; a negative or infinite one is refused. */

@@ -4,7 +4,10 @@ import { IDLE_SERIES } from './idle.ts'
 import type { Labels } from './labels.ts'
 import { escapeLabelValue, labelText, toLabelValue } from './labels.ts'
 import type { MetricType } from './names.ts'
+import { Exemplars } from './exemplars.ts'
+import type { OtlpIdentity } from './otlp-identity.ts'
 import type { Series } from './series.ts'
+import type { Traces } from './traces.ts'
 
 /** What a metric is defined by. */
 export interface MetricDefinition<L extends string = string> {
@@ -18,6 +21,8 @@ export interface MetricDefinition<L extends string = string> {
   readonly unit?: string
   /** Says that a label with one value for each user, request … is meant. @default false */
   readonly allowHighCardinality?: boolean
+  /** The name, unit and attributes under which it is pushed to OpenTelemetry; `false` keeps it to Prometheus. @default its own name and labels */
+  readonly otlp?: OtlpIdentity | false
 }
 
 /** What can be wrong with a record; each is logged once for each metric. */
@@ -27,6 +32,8 @@ export type FaultKind = 'value' | 'label value' | 'label name' | 'collect'
 export interface Keeper {
   /** False in a store that only keeps up the interface. */
   readonly isRecording: boolean
+  /** Where records find their trace; `undefined` where no exemplars are kept. */
+  readonly traces: Traces | undefined
   /** Whether the family may have one more series; takes the place if so. */
   admit (family: Family): boolean
   release (family: Family): void
@@ -46,6 +53,8 @@ const NO_LABELS: Readonly<Record<string, unknown>> = Object.freeze({})
 export interface SeriesClasses<S extends Series> {
   readonly Regular: SeriesClass<S>
   readonly Overflow: SeriesClass<S>
+  /** In place of the regular one where exemplars are kept. */
+  readonly Traced?: SeriesClass<S>
 }
 
 type SeriesClass<S extends Series> = new (bank: Bank, text: string) => S
@@ -57,8 +66,11 @@ export abstract class Family<S extends Series = Series, L extends string = strin
   readonly help: string
   readonly unit: string | undefined
   readonly labelNames: readonly L[]
+  readonly otlp: OtlpIdentity | false | undefined
   /** The first bank has the metric's own shape; others hold series with other bounds. */
   readonly banks: [Bank<S>, ...Bank<S>[]]
+  /** `undefined` where none are kept. */
+  readonly exemplars: Exemplars | undefined
   readonly #keeper: Keeper
   readonly #index = new Map<string, S>()
   /** `name="` before each value, with the comma. */
@@ -71,11 +83,13 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     this.name = definition.name
     this.help = definition.help
     this.unit = definition.unit
+    this.otlp = definition.otlp
     this.labelNames = Object.freeze([...definition.labels ?? []])
     this.banks = [bank]
     bank.family = this
     this.#keeper = keeper
     this.#classes = classes
+    this.exemplars = keeper.traces === undefined || classes.Traced === undefined ? undefined : new Exemplars(keeper.traces)
     this.#openers = this.labelNames.map((name, i) => `${i === 0 ? '' : ','}${name}="`)
     if (this.labelNames.length === 0) this.bind([])
   }
@@ -98,8 +112,14 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     } catch (error) {
       this.fault('label value', `reading its labels must not throw, it threw: ${thrown(error)}`)
     }
-    if (series === undefined || series === this.#overflow) return
+    if (series !== undefined) this.drop(series)
+  }
+
+  /** Forgets a series. */
+  drop (series: S): void {
+    if (series === this.#overflow) return
     this.#index.delete(series.text)
+    this.exemplars?.forget(series)
     series.bank.remove(series)
     this.#keeper.release(this)
   }
@@ -107,6 +127,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
   /** Starts every series anew from zero; the label sets stay. */
   reset (): void {
     for (const bank of this.banks) bank.reset(this.#keeper.now())
+    this.exemplars?.clear()
   }
 
   /** The series of a label set if there is one. */
@@ -136,6 +157,18 @@ export abstract class Family<S extends Series = Series, L extends string = strin
   /** Counts a record that came wrong; see {@link Keeper.fault}. */
   fault (kind: FaultKind, problem: string): void {
     this.#keeper.fault(this, kind, problem)
+  }
+
+  /** The series that takes what the limits refuse: made where there is none yet, or only looked for. */
+  overflow (): S
+  overflow (isWanted: false): S | undefined
+  overflow (isWanted: boolean = true): S | undefined {
+    if (this.#overflow === undefined && isWanted) {
+      const bank = this.banks[0]
+      this.#overflow = new this.#classes.Overflow(bank, OVERFLOW_TEXT)
+      this.#overflow.at = bank.add(this.#overflow, this.#keeper.now())
+    }
+    return this.#overflow
   }
 
   /** Counts a record of the overflow series. */
@@ -180,21 +213,13 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     if (!this.#keeper.isRecording) return IDLE_SERIES as S
     const existing = this.#index.get(text)
     if (existing !== undefined) return existing
-    if (!this.#keeper.admit(this)) return this.#overflowSeries()
+    if (!this.#keeper.admit(this)) return this.overflow()
     const bank = this.#bankOf(bounds)
-    const series = new this.#classes.Regular(bank, inOnePiece(text))
+    const Class = this.exemplars === undefined ? this.#classes.Regular : this.#classes.Traced!
+    const series = new Class(bank, inOnePiece(text))
     series.at = bank.add(series, this.#keeper.now())
     this.#index.set(series.text, series)
     return series
-  }
-
-  #overflowSeries (): S {
-    if (this.#overflow === undefined) {
-      const bank = this.banks[0]
-      this.#overflow = new this.#classes.Overflow(bank, OVERFLOW_TEXT)
-      this.#overflow.at = bank.add(this.#overflow, this.#keeper.now())
-    }
-    return this.#overflow
   }
 
   #bankOf (bounds: readonly number[]): Bank<S> {

@@ -42,6 +42,15 @@ export class HistogramSeries extends Series {
   }
 }
 
+class TracedHistogramSeries extends HistogramSeries {
+  override observe (value: number): void {
+    super.observe(value)
+    const { bounds, family } = this.bank
+    const slot = bounds.findIndex(bound => value <= bound)
+    family.exemplars!.offer(this, slot === -1 ? bounds.length : slot, value)
+  }
+}
+
 class OverflowHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
     if (Number.isFinite(value)) this.bank.family.overflowed()
@@ -53,7 +62,7 @@ class OverflowHistogramSeries extends HistogramSeries {
 export class Histogram<L extends string = never> extends Family<HistogramSeries, L> {
   constructor (definition: HistogramDefinition<L>, keeper: Keeper) {
     const bounds = toBounds(definition.name, definition.buckets ?? DURATION_BUCKETS)
-    super('histogram', definition, keeper, { Regular: HistogramSeries, Overflow: OverflowHistogramSeries }, new Bank(bounds, true))
+    super('histogram', definition, keeper, { Regular: HistogramSeries, Overflow: OverflowHistogramSeries, Traced: TracedHistogramSeries }, new Bank(bounds, true))
   }
 
   /** Records a value in the series of a label set. */

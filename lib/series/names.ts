@@ -45,10 +45,11 @@ const UNBOUNDED_LABEL = /^(?:(?:user|request|session|trace|span|correlation|tran
  * Every name that a metric takes for itself: those of its samples, and those that OpenMetrics gives its family, where a
  * second metric under one of them would make the text invalid.
  */
-export function claimedNames (name: string, type: MetricType): string[] {
+export function claimedNames (name: string, type: MetricType | 'summary'): string[] {
   const family = name.replace(type === 'counter' ? /_total$/ : type === 'info' ? /_info$/ : /$^/, '')
   switch (type) {
     case 'histogram': return [name, `${name}_bucket`, `${name}_sum`, `${name}_count`, `${name}_created`]
+    case 'summary': return [name, `${name}_sum`, `${name}_count`, `${name}_created`]
     case 'counter': return family === name ? [name] : [name, family, `${family}_created`]
     default: return family === name ? [name] : [name, family]
   }

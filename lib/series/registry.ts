@@ -12,8 +12,9 @@ import { Info } from './info.ts'
 import type { MetricType } from './names.ts'
 import { checkLabelNames, checkMetricName, checkUnit, claimedNames, conventionBreaches } from './names.ts'
 import { readValue } from './read.ts'
-import type { FamilySnapshot, HistogramValue, Snapshot } from './snapshot.ts'
+import type { FamilySnapshot, HistogramValue, Snapshot, SnapshotSource } from './snapshot.ts'
 import { toBankSnapshot } from './snapshot.ts'
+import type { Traces } from './traces.ts'
 
 /** How a registry is set up. */
 export interface RegistryOptions {
@@ -23,6 +24,8 @@ export interface RegistryOptions {
   readonly constantLabels?: Readonly<Record<string, string>>
   /** `false` makes a store that takes definitions and records, and holds nothing. @default true */
   readonly recording?: boolean
+  /** Where records find their trace, for exemplars. @default none are kept */
+  readonly traces?: Traces
 }
 
 /** A metric under the name it is shown by; a counter may show the counts of a histogram. */
@@ -36,7 +39,7 @@ interface Entry {
 function ignore (): void {}
 
 /** For the store's metrics about itself: as many series as there are metrics. */
-const UNLIMITED: Keeper = { isRecording: true, admit: () => true, release: ignore, overflowed: ignore, fault: ignore, now: Date.now }
+const UNLIMITED: Keeper = { isRecording: true, traces: undefined, admit: () => true, release: ignore, overflowed: ignore, fault: ignore, now: Date.now }
 
 const IDLE: Keeper = { ...UNLIMITED, isRecording: false }
 
@@ -53,6 +56,8 @@ export class Registry {
   readonly #collectors: (() => void)[] = []
   /** The functions that gauges were defined with, so that none is called twice. */
   readonly #collects = new Set<unknown>()
+  readonly #sources: SnapshotSource[] = []
+  readonly #hidden = new Set<Family>()
   readonly #warned = new Set<string>()
   readonly #unheard: string[] = []
   readonly #keeper: Keeper
@@ -61,7 +66,7 @@ export class Registry {
   constructor (options: RegistryOptions = {}) {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
-    this.#keeper = options.recording === false ? IDLE : this.#createKeeper()
+    this.#keeper = options.recording === false ? IDLE : this.#createKeeper(options.traces)
   }
 
   /** A counter; the same definition again returns the same counter. */
@@ -98,6 +103,29 @@ export class Registry {
     this.#enter({ type: 'counter', name: definition.name, help: definition.help, source })
   }
 
+  /** A histogram that is counted and limited like any other, but that the text formats do not show. */
+  hiddenHistogram (definition: HistogramDefinition<string>): Histogram<string> {
+    const histogram = this.histogram(definition)
+    this.#hidden.add(histogram)
+    return histogram
+  }
+
+  /** A metric that is limited by the store but shown by a source of its own. */
+  foreign (type: 'counter' | 'gauge' | 'histogram', definition: HistogramDefinition<string>): Family {
+    if (type === 'counter') return new Counter(definition, this.#keeper)
+    return type === 'gauge' ? new Gauge(definition, this.#keeper) : new Histogram(definition, this.#keeper)
+  }
+
+  /** Joins another source of metrics to every snapshot that is collected; returns how to part again. */
+  addSource (source: SnapshotSource): () => void {
+    for (const claimed of source.takenNames()) {
+      const owner = this.#ownerOf(claimed)
+      if (owner !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `${source.description} cannot be joined: ${owner} takes the name ${claimed} already. Rename or leave out one of them`)
+    }
+    this.#sources.push(source)
+    return () => { this.#sources.splice(this.#sources.indexOf(source), 1) }
+  }
+
   /** Passes warnings, each once, to a listener; those from before it are passed at once. */
   onWarning (listener: (message: string) => void): void {
     this.#listener ??= listener
@@ -112,9 +140,18 @@ export class Registry {
     for (const { type, name, help, source } of this.#entries.values()) {
       let banks = copied.get(source)
       if (banks === undefined) copied.set(source, banks = source.banks.map(toBankSnapshot))
-      families.push({ type, name, help, unit: type === source.type ? source.unit : undefined, banks })
+      const isOwn = name === source.name
+      families.push({ type, name, help, unit: isOwn ? source.unit : undefined, banks, otlp: isOwn ? source.otlp : false, isHidden: this.#hidden.has(source) && isOwn })
     }
     return { takenMs: Date.now(), constantLabels: this.constantLabels, families }
+  }
+
+  /** Everything at this instant, with what other sources have to show: what the ways out use. */
+  async collect (): Promise<Snapshot> {
+    if (this.#sources.length === 0) return this.snapshot()
+    const joined = await Promise.all(this.#sources.map(source => source.collect()))
+    const snapshot = this.snapshot()
+    return { ...snapshot, families: [...snapshot.families, ...joined.flat().filter(family => this.#isFree(family))] }
   }
 
   /** The value of a series now, for tests and health checks; `undefined` where there is no such metric or series. */
@@ -124,7 +161,7 @@ export class Registry {
     return series === undefined ? undefined : readValue(entry!.type, series)
   }
 
-  #createKeeper (): Keeper {
+  #createKeeper (traces: Traces | undefined): Keeper {
     const cardinality = new Cardinality(this.limits)
     const labels = ['metric'] as const
     const held = this.#add(new Gauge({ name: 'vitals_series', help: 'Series held for each metric.', labels }, UNLIMITED))
@@ -137,6 +174,7 @@ export class Registry {
     const overflowing = new Map<Family, CounterSeries>()
     return {
       isRecording: true,
+      traces,
       admit: family => cardinality.admit(family.size),
       release: () => cardinality.release(),
       now: Date.now,
@@ -184,9 +222,24 @@ export class Registry {
   #checkFree (name: string, type: MetricType): void {
     checkMetricName(name)
     for (const claimed of claimedNames(name, type)) {
-      const owner = this.#owners.get(claimed)
-      if (owner !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `${type} ${name} cannot be defined: metric ${owner} takes the name ${claimed} already. Use another name`)
+      const owner = this.#ownerOf(claimed)
+      if (owner !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `${type} ${name} cannot be defined: ${owner} takes the name ${claimed} already. Use another name`)
     }
+  }
+
+  #ownerOf (claimed: string): string | undefined {
+    const metric = this.#owners.get(claimed)
+    if (metric !== undefined) return `metric ${metric}`
+    return this.#sources.find(source => new Set(source.takenNames()).has(claimed))?.description
+  }
+
+  /** Whether a metric that joins may: one that came to its source later may have a name that is taken. */
+  #isFree ({ name, type, scope }: FamilySnapshot): boolean {
+    if (scope !== undefined) return true
+    const taken = claimedNames(name, type).find(claimed => this.#owners.has(claimed))
+    if (taken === undefined) return true
+    this.#warnOnce(`joined ${name}`, `${type} ${name} of another registry is not shown: metric ${this.#owners.get(taken)!} takes the name ${taken} already. Rename one of them`)
+    return false
   }
 
   #add<F extends Family> (family: F): F {

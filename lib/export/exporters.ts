@@ -1,0 +1,29 @@
+import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
+import { loadPackage, requireThrough } from './load-package.ts'
+import type { OtlpProtocol, ResolvedOtlp } from './otlp-options.ts'
+import type { PushConnections } from './push-connections.ts'
+
+const PACKAGES: Readonly<Record<OtlpProtocol, string>> = {
+  'http/protobuf': '@opentelemetry/exporter-metrics-otlp-proto',
+  'http/json': '@opentelemetry/exporter-metrics-otlp-http',
+  grpc: '@opentelemetry/exporter-metrics-otlp-grpc'
+}
+
+type ExporterClass = new (config: object) => PushMetricExporter
+
+/** OpenTelemetry's own exporter for a protocol, from its own package. */
+export async function createOtlpExporter ({ url, protocol, headers, timeoutMs, compression }: ResolvedOtlp, connections: PushConnections): Promise<PushMetricExporter> {
+  const name = PACKAGES[protocol]
+  const { OTLPMetricExporter } = await loadPackage(name, `Pushing metrics by OTLP over ${protocol} (options otlp, OTEL_METRICS_EXPORTER=none switches it off)`)
+  const shared = { url, compression, timeoutMillis: timeoutMs }
+  const config = protocol === 'grpc' ? { ...shared, metadata: toMetadata(name, headers) } : { ...shared, headers, httpAgentOptions: connections.createAgent }
+  return new (OTLPMetricExporter as ExporterClass)(config)
+}
+
+/** Headers as the gRPC library wants them, which only the exporter depends on. */
+function toMetadata (exporter: string, headers: Readonly<Record<string, string>>): object {
+  const { Metadata } = requireThrough([exporter, '@opentelemetry/otlp-grpc-exporter-base', '@grpc/grpc-js'])
+  const metadata = new (Metadata as new () => { set (key: string, value: string): void })()
+  for (const [key, value] of Object.entries(headers)) metadata.set(key, value)
+  return metadata
+}

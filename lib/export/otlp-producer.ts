@@ -1,0 +1,126 @@
+import { performance } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
+import { ValueType } from '@opentelemetry/api'
+import type { HrTime } from '@opentelemetry/api'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics'
+import type { CollectionResult, DataPoint, MetricData, MetricProducer, ScopeMetrics } from '@opentelemetry/sdk-metrics'
+import type { Registry } from '../series/registry.ts'
+import type { Snapshot } from '../series/snapshot.ts'
+import { OWN_SCOPE } from './own-scope.ts'
+import { AttributeCache } from './otlp-attributes.ts'
+import type { Row } from './otlp-delta.ts'
+import { cumulativeRow, DeltaMemory } from './otlp-delta.ts'
+import type { PointFrame } from './otlp-points.ts'
+import { toExponentialPoint, toHistogramPoint, toHrTime, toNumberPoint } from './otlp-points.ts'
+import { expandSummaries } from './otlp-summary.ts'
+import type { OtlpFamily } from './otlp-view.ts'
+import { toOtlpFamilies } from './otlp-view.ts'
+
+/** How long a collection may hold the event loop before others get their turn, in ms. */
+const TURN_MS = 1
+
+/** How many points are made between two looks at the clock. */
+const POINTS_PER_LOOK = 64
+
+/** What a producer hands out. */
+export interface OtlpProducerOptions {
+  /** Counts since the last collection instead of since the series began. @default false */
+  readonly isDelta?: boolean
+  /** Leaves out what joined from OpenTelemetry meters: for a reader whose SDK sends those itself. @default false */
+  readonly withoutMeters?: boolean
+  /** A delta counts from the last collection that was confirmed, so that a failed push loses nothing. @default false */
+  readonly isConfirmed?: boolean
+}
+
+/** The store as a source of metrics for OpenTelemetry's SDK: give it to a metric reader as one of its `metricProducers`. */
+export class OtlpProducer implements MetricProducer {
+  readonly #registry: Registry
+  readonly #options: OtlpProducerOptions
+  readonly #attributes: AttributeCache
+  readonly #memory: DeltaMemory | undefined
+
+  constructor (registry: Registry, options: OtlpProducerOptions = {}) {
+    this.#registry = registry
+    this.#options = options
+    this.#attributes = new AttributeCache(registry.constantLabels)
+    this.#memory = options.isDelta === true ? new DeltaMemory() : undefined
+  }
+
+  /** Everything at one instant. */
+  async collect (): Promise<CollectionResult> {
+    const snapshot = await this.#registry.collect()
+    const scopes = new Map<string, ScopeMetrics>()
+    const turn = new Turn()
+    this.#memory?.begin(snapshot.takenMs)
+    for (const family of this.#families(snapshot)) {
+      const scope = family.scope ?? OWN_SCOPE
+      const key = JSON.stringify(scope)
+      let metrics = scopes.get(key)
+      if (metrics === undefined) scopes.set(key, metrics = { scope: { ...scope } as ScopeMetrics['scope'], metrics: [] })
+      metrics.metrics.push(await this.#toMetricData(family, toHrTime(snapshot.takenMs), turn))
+    }
+    if (this.#options.isConfirmed !== true) this.#memory?.confirm()
+    return { resourceMetrics: { resource: resourceFromAttributes({}), scopeMetrics: [...scopes.values()] }, errors: [] }
+  }
+
+  /** The last collection reached its receiver. */
+  confirm (): void {
+    this.#memory?.confirm()
+  }
+
+  #families (snapshot: Snapshot): OtlpFamily[] {
+    const families = this.#options.withoutMeters === true ? snapshot.families.filter(({ scope }) => scope === undefined) : snapshot.families
+    return toOtlpFamilies({ ...snapshot, families }).flatMap(expandSummaries)
+  }
+
+  async #toMetricData (family: OtlpFamily, endTime: HrTime, turn: Turn): Promise<MetricData> {
+    const { kind, banks } = family
+    // Ups and downs are levels: OpenTelemetry never asks for their differences.
+    const memory = kind === 'gauge' || kind === 'updown' ? undefined : this.#memory
+    const dataPoints: DataPoint<unknown>[] = []
+    let sinceMs = -1
+    let startTime = endTime
+    for (const bank of banks) {
+      for (let i = 0; i < bank.series.length; i++) {
+        const row = memory === undefined ? cumulativeRow(bank, i) : memory.row(bank, i)
+        // Most series of a metric are made in the same few moments.
+        if (row.sinceMs !== sinceMs) startTime = toHrTime(sinceMs = row.sinceMs)
+        const frame = { startTime, endTime, attributes: this.#attributes.of(bank.series[i]!, family.toAttributes) }
+        dataPoints.push(toPoint(kind, frame, row, bank.bounds))
+        if (dataPoints.length % POINTS_PER_LOOK === 0) await turn.passIfOver()
+      }
+    }
+    return {
+      descriptor: { name: family.name, description: family.description, unit: family.unit, valueType: family.isInteger ? ValueType.INT : ValueType.DOUBLE },
+      aggregationTemporality: memory === undefined ? AggregationTemporality.CUMULATIVE : AggregationTemporality.DELTA,
+      ...DATA_OF[kind],
+      dataPoints
+    } as MetricData
+  }
+}
+
+function toPoint (kind: OtlpFamily['kind'], frame: PointFrame, row: Row, bounds: readonly number[]): DataPoint<unknown> {
+  if (kind === 'histogram') return toHistogramPoint(frame, row, bounds)
+  return kind === 'exponential' ? toExponentialPoint(frame, row) : toNumberPoint(frame, row)
+}
+
+const DATA_OF: Readonly<Record<OtlpFamily['kind'], object>> = {
+  sum: { dataPointType: DataPointType.SUM, isMonotonic: true },
+  updown: { dataPointType: DataPointType.SUM, isMonotonic: false },
+  gauge: { dataPointType: DataPointType.GAUGE },
+  histogram: { dataPointType: DataPointType.HISTOGRAM },
+  exponential: { dataPointType: DataPointType.EXPONENTIAL_HISTOGRAM },
+  summary: {}
+}
+
+/** A share of the event loop. */
+class Turn {
+  #endsMs = performance.now() + TURN_MS
+
+  async passIfOver (): Promise<void> {
+    if (performance.now() < this.#endsMs) return
+    await setImmediate()
+    this.#endsMs = performance.now() + TURN_MS
+  }
+}

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import type { Agent } from 'node:http'
+import type { AgentOptions } from 'node:https'
+import { VitalsError } from '../errors.ts'
+import type { ResolvedOtlp } from './otlp-options.ts'
+
+/** The connections that pushes go over, so that one that takes too long can be cut. */
+export class PushConnections {
+  readonly #options: AgentOptions
+  #agent: Agent | undefined
+
+  constructor ({ tls }: Pick<ResolvedOtlp, 'tls'>) {
+    this.#options = { keepAlive: true, ...read('ca', 'CERTIFICATE', tls.ca), ...read('cert', 'CLIENT_CERTIFICATE', tls.cert), ...read('key', 'CLIENT_KEY', tls.key) }
+  }
+
+  /** Makes the exporter's agent. The module is loaded late, so that an instrumentation can see it. */
+  readonly createAgent = async (protocol: string): Promise<Agent> => {
+    const { Agent } = protocol === 'https:' ? await import('node:https') : await import('node:http')
+    return (this.#agent = new Agent(this.#options))
+  }
+
+  /** Ends every exchange that is under way. */
+  cut (): void {
+    this.#agent?.destroy()
+  }
+
+  /** Ends them, and lets no other begin. */
+  close (): void {
+    this.cut()
+    if (this.#agent !== undefined) Object.assign(this.#agent, { createConnection: refuse })
+  }
+}
+
+function refuse (_options: unknown, callback: (error: Error) => void): void {
+  callback(new Error('No push begins after the application has closed'))
+}
+
+function read (option: string, variable: string, path: string | undefined): AgentOptions {
+  if (path === undefined) return {}
+  try {
+    return { [option]: readFileSync(path) }
+  } catch (error) {
+    throw new VitalsError('FSV_ERR_INVALID_OPTION', `Environment variable OTEL_EXPORTER_OTLP_${variable} must be the path of a PEM file that can be read, got: ${(error as NodeJS.ErrnoException).code}`, { cause: error })
+  }
+}

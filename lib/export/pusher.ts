@@ -1,0 +1,78 @@
+import type { Resource } from '@opentelemetry/resources'
+import { ConsoleMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
+import type { Registry } from '../series/registry.ts'
+import { createOtlpExporter } from './exporters.ts'
+import type { PushTarget, ResolvedOtlp } from './otlp-options.ts'
+import { OtlpProducer } from './otlp-producer.ts'
+import { PushConnections } from './push-connections.ts'
+import { WatchedExporter } from './push-exporter.ts'
+import type { PushLogger } from './push-log.ts'
+import { createPushLog } from './push-log.ts'
+
+/** Most points in one message: encoding more at once would hold the event loop. */
+const POINTS_PER_MESSAGE = 1_000
+
+/** Pushes the store at an interval. */
+export interface Pusher {
+  /** Pushes now. Never rejects: failures are counted and logged. */
+  flush (): Promise<void>
+  /** Pushes for the last time, within the bound. */
+  close (): Promise<void>
+}
+
+/** Where pushes go, for people: without credentials or query. */
+export function describeTarget (target: PushTarget, { url }: Pick<ResolvedOtlp, 'url'>): string {
+  if (target === 'console') return 'the console'
+  const { origin, pathname } = new URL(url)
+  return origin + (pathname === '/' ? '' : pathname)
+}
+
+/** Starts pushing to every target. */
+export async function startPusher (registry: Registry, resource: Resource, settings: ResolvedOtlp, log: PushLogger): Promise<Pusher> {
+  const connections = new PushConnections(settings)
+  const readers = await Promise.all(settings.targets.map(async target => {
+    const exporter = target === 'console' ? new ConsoleMetricExporter() : await createOtlpExporter(settings, connections)
+    return createReader(registry, exporter, settings, connections, log, describeTarget(target, settings))
+  }))
+  const provider = new MeterProvider({ resource, readers })
+  return {
+    flush: async () => await provider.forceFlush(),
+    close: async () => {
+      const isDone = await within(settings.closeTimeoutMs, provider.shutdown())
+      connections.close()
+      if (!isDone) log.warn(`The last push of metrics did not arrive within ${settings.closeTimeoutMs} ms`)
+    }
+  }
+}
+
+function createReader (registry: Registry, exporter: PushMetricExporter, settings: ResolvedOtlp, connections: PushConnections, log: PushLogger, target: string): PeriodicExportingMetricReader {
+  const { intervalMs, timeoutMs, isDelta } = settings
+  const producer = new OtlpProducer(registry, { isDelta, isConfirmed: true })
+  const observer = createPushLog(registry, target, log)
+  const watched = new WatchedExporter(exporter, {
+    ...observer,
+    succeeded (seconds) {
+      producer.confirm()
+      observer.succeeded(seconds)
+    }
+  }, { timeoutMs, cut: () => connections.cut() })
+  return new PeriodicExportingMetricReader({
+    exporter: watched,
+    exportIntervalMillis: intervalMs,
+    exportTimeoutMillis: intervalMs,
+    metricProducers: [producer],
+    // A delta is confirmed as a whole.
+    ...(!isDelta && { maxExportBatchSize: POINTS_PER_MESSAGE })
+  })
+}
+
+/** Whether something ended in time; that it failed is its own business. */
+async function within (timeoutMs: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>(resolve => { timer = setTimeout(resolve, timeoutMs, false) })
+  const done = work.then(() => true, () => true)
+  const isDone = await Promise.race([done, late])
+  clearTimeout(timer)
+  return isDone
+}

@@ -1,0 +1,60 @@
+import { labelText } from '../series/labels.ts'
+import { toPrometheusLabels, toPrometheusName, toPrometheusUnit } from '../series/otel-names.ts'
+import type { Attributes } from '../series/otlp-identity.ts'
+import type { FamilySnapshot, SeriesIdentity, Snapshot, SnapshotType } from '../series/snapshot.ts'
+import { attributesOf } from './otlp-attributes.ts'
+import type { OtlpFamily, OtlpKind } from './otlp-view.ts'
+import { toOtlpFamilies } from './otlp-view.ts'
+import { OWN_SCOPE } from './own-scope.ts'
+
+const TYPE_OF: Readonly<Record<OtlpKind, SnapshotType>> = { sum: 'counter', updown: 'gauge', gauge: 'gauge', histogram: 'histogram', exponential: 'histogram', summary: 'summary' }
+
+/**
+ * Snapshots under OpenTelemetry's names as Prometheus shows them: what an OpenTelemetry exporter for Prometheus would show,
+ * the resource as `target_info` and the scope as labels included (compatibility specification, "OTLP Metric points to
+ * Prometheus").
+ */
+export class SemconvView {
+  readonly #target: FamilySnapshot
+  readonly #known = new WeakMap<SeriesIdentity, SeriesIdentity>()
+
+  constructor (resource: Attributes) {
+    const target = toIdentity(toPrometheusLabels(resource))
+    this.#target = {
+      name: 'target_info', help: 'Target metadata', type: 'info', unit: undefined, banks: [{ bounds: [], stride: 2, cells: Float64Array.of(1, 0), series: [target] }]
+    }
+  }
+
+  of (snapshot: Snapshot): Snapshot {
+    const families = toOtlpFamilies(snapshot).map(family => this.#rename(family, snapshot.constantLabels))
+    return { ...snapshot, constantLabels: {}, families: [this.#target, ...families] }
+  }
+
+  #rename (family: OtlpFamily, constant: Readonly<Record<string, string>>): FamilySnapshot {
+    const { name, unit, kind, scope = OWN_SCOPE, origin } = family
+    const isInfo = origin.type === 'info'
+    return {
+      name: isInfo ? name : toPrometheusName(name, unit, kind),
+      help: family.description,
+      type: isInfo ? 'info' : TYPE_OF[kind],
+      unit: toPrometheusUnit(unit, kind),
+      scope,
+      banks: family.banks.map(bank => ({ ...bank, series: bank.series.map(series => this.#identityOf(series, family, constant)) }))
+    }
+  }
+
+  #identityOf (series: SeriesIdentity, { toAttributes, scope = OWN_SCOPE }: OtlpFamily, constant: Readonly<Record<string, string>>): SeriesIdentity {
+    let identity = this.#known.get(series)
+    if (identity === undefined) {
+      const version = scope.version === undefined ? {} : { otel_scope_version: scope.version }
+      identity = toIdentity({ ...constant, ...toPrometheusLabels(attributesOf(series, toAttributes)), otel_scope_name: scope.name, ...version })
+      this.#known.set(series, identity)
+    }
+    return identity
+  }
+}
+
+function toIdentity (labels: Readonly<Record<string, string>>): SeriesIdentity {
+  const [names, values] = [Object.keys(labels), Object.values(labels)]
+  return { names, values, text: labelText(names, values) }
+}

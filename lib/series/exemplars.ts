@@ -1,0 +1,38 @@
+import type { Bank } from './bank.ts'
+import type { Series } from './series.ts'
+import type { Exemplar, RowExemplars } from './snapshot.ts'
+import type { Traces } from './traces.ts'
+
+/** The last value of each bucket that was recorded within a trace, with that trace. Nothing is kept of any other. */
+export class Exemplars {
+  readonly #traces: Traces
+  readonly #rows = new Map<Series, (Exemplar | undefined)[]>()
+
+  constructor (traces: Traces) {
+    this.#traces = traces
+  }
+
+  /** Notes a value if it was recorded within a trace. */
+  offer (series: Series, slot: number, value: number): void {
+    const labels = this.#traces.active()
+    if (labels === undefined) return
+    let row = this.#rows.get(series)
+    if (row === undefined) this.#rows.set(series, row = [])
+    row[slot] = { value, timestampMs: Date.now(), labels }
+  }
+
+  forget (series: Series): void {
+    this.#rows.delete(series)
+  }
+
+  clear (): void {
+    this.#rows.clear()
+  }
+
+  /** By row of a bank; `undefined` where there is none. */
+  of (bank: Bank): ReadonlyMap<number, RowExemplars> | undefined {
+    const rows = new Map<number, RowExemplars>()
+    for (const [series, row] of this.#rows) if (series.bank === bank) rows.set(series.at / bank.stride, [...row])
+    return rows.size === 0 ? undefined : rows
+  }
+}

@@ -1,0 +1,72 @@
+import type { Attributes } from './otlp-identity.ts'
+
+/** What decides the suffix of a name. */
+export type NamedKind = 'sum' | 'updown' | 'gauge' | 'histogram' | 'exponential' | 'summary'
+
+/** UCUM's abbreviations and the words that Prometheus uses (compatibility specification, "Metric Metadata"). */
+const WORD_OF: Readonly<Record<string, string>> = {
+  d: 'days',
+  h: 'hours',
+  min: 'minutes',
+  s: 'seconds',
+  ms: 'milliseconds',
+  us: 'microseconds',
+  ns: 'nanoseconds',
+  By: 'bytes',
+  KiBy: 'kibibytes',
+  MiBy: 'mebibytes',
+  GiBy: 'gibibytes',
+  TiBy: 'tibibytes',
+  KBy: 'kilobytes',
+  MBy: 'megabytes',
+  GBy: 'gigabytes',
+  TBy: 'terabytes',
+  m: 'meters',
+  V: 'volts',
+  A: 'amperes',
+  J: 'joules',
+  W: 'watts',
+  g: 'grams',
+  Cel: 'celsius',
+  Hz: 'hertz',
+  '%': 'percent'
+}
+
+/** The same below a slash. */
+const PER_WORD_OF: Readonly<Record<string, string>> = { s: 'second', m: 'minute', min: 'minute', h: 'hour', d: 'day', w: 'week', mo: 'month', y: 'year' }
+
+/** What is not allowed in a name becomes an underscore, several in a row one. */
+function sanitize (name: string, allowed: RegExp): string {
+  const clean = name.replace(allowed, '_').replace(/_{2,}/g, '_')
+  return /^\d/.test(clean) ? `_${clean}` : clean
+}
+
+/** Prometheus' word for a unit of OpenTelemetry; `undefined` where it has none. */
+export function toPrometheusUnit (unit: string, kind: NamedKind): string | undefined {
+  const plain = unit.replace(/\{[^}]*\}/g, '')
+  if (plain === '1') return kind === 'gauge' ? 'ratio' : undefined
+  const [what = '', per = ''] = plain.split('/', 2)
+  const words = [WORD_OF[what] ?? what, per === '' ? '' : `per_${PER_WORD_OF[per] ?? per}`].filter(word => word !== '').join('_')
+  return sanitize(words, /[^a-zA-Z0-9]/g).replace(/^_|_$/g, '') || undefined
+}
+
+/** A name of OpenTelemetry as Prometheus shows it (compatibility specification, "OTLP Metric points to Prometheus"). */
+export function toPrometheusName (name: string, unit: string, kind: NamedKind): string {
+  const clean = sanitize(name, /[^a-zA-Z0-9_:]/g)
+  const word = toPrometheusUnit(unit, kind)
+  const base = kind === 'sum' ? clean.replace(/_total$/, '') : clean
+  const withUnit = word === undefined || base === word || base.endsWith(`_${word}`) ? base : `${base}_${word}`
+  return kind === 'sum' ? `${withUnit}_total` : withUnit
+}
+
+/** Attributes as labels: keys that become one name share it, their values joined by `;` in the order of the keys. */
+export function toPrometheusLabels (attributes: Attributes): Record<string, string> {
+  const labels: Record<string, string> = {}
+  for (const key of Object.keys(attributes).sort()) {
+    const name = sanitize(key, /[^a-zA-Z0-9_]/g)
+    const value = attributes[key]!
+    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    labels[name] = Object.hasOwn(labels, name) ? `${labels[name]};${text}` : text
+  }
+  return labels
+}

@@ -1,0 +1,158 @@
+import { metrics } from '@opentelemetry/api'
+import { Registry } from 'prom-client'
+import promClient from 'prom-client'
+import t from 'tap'
+import type { FastifyInstance } from 'fastify'
+import type { ParsedExposition } from '../support/exposition-grammar.ts'
+import { parseExposition } from '../support/exposition-grammar.ts'
+import type { OtlpReceiver, ReceivedMetric, ReceivedPoint } from '../support/otlp-receiver.ts'
+import { startReceiver } from '../support/otlp-receiver.ts'
+import { start } from '../support/start.ts'
+
+/*
+ * What Prometheus pulls and what OpenTelemetry is pushed, compared sample by sample. The rules by which one becomes the other
+ * are written down here once more, from the specifications, and share nothing with the code under test.
+ */
+
+const receiver = await startReceiver(t)
+
+/** Sample name and labels to value. */
+type Samples = Map<string, number>
+
+const keyOf = (name: string, labels: Record<string, string>): string => `${name}{${Object.keys(labels).sort().map(label => `${label}=${JSON.stringify(labels[label])}`).join(',')}}`
+
+/** Metrics that move by being looked at. */
+const isOwnMetric = (name: string): boolean => /^vitals_|^target_info$/.test(name)
+
+function pulled (exposition: ParsedExposition): Samples {
+  const samples: Samples = new Map()
+  for (const family of exposition.values()) {
+    for (const { name, labels, value } of family.samples) if (!isOwnMetric(name)) samples.set(keyOf(name, labels), value)
+  }
+  return samples
+}
+
+const UNITS: Record<string, string> = { s: 'seconds', By: 'bytes', ms: 'milliseconds', 1: 'ratio' }
+
+/** The compatibility specification's name. */
+function prometheusName (metric: ReceivedMetric): string {
+  let name = metric.name.replace(/[^a-zA-Z0-9_:]+/g, '_')
+  const isCounter = metric.kind === 'sum' && metric.isMonotonic
+  const unit = metric.unit === '1' && metric.kind !== 'gauge' ? undefined : UNITS[metric.unit]
+  if (isCounter) name = name.replace(/_total$/, '')
+  if (unit !== undefined && !name.endsWith(`_${unit}`)) name += `_${unit}`
+  return isCounter ? `${name}_total` : name
+}
+
+function labelsOf (metric: ReceivedMetric, point: ReceivedPoint): Record<string, string> {
+  const labels: Record<string, string> = { otel_scope_name: metric.scope.name }
+  if (metric.scope.version !== '') labels['otel_scope_version'] = metric.scope.version
+  for (const [key, value] of Object.entries(point.attributes)) labels[key.replace(/[^a-zA-Z0-9_]+/g, '_')] = String(value)
+  return labels
+}
+
+function pushed (received: ReturnType<OtlpReceiver['take']>): Samples {
+  const samples: Samples = new Map()
+  for (const metric of received.metrics.values()) {
+    if (isOwnMetric(metric.name)) continue
+    const name = prometheusName(metric)
+    for (const point of metric.points) {
+      const labels = labelsOf(metric, point)
+      if (point.value !== undefined) {
+        samples.set(keyOf(name, labels), point.value)
+        continue
+      }
+      let total = 0
+      point.bounds!.forEach((bound, i) => {
+        total += point.bucketCounts![i]!
+        samples.set(keyOf(`${name}_bucket`, { ...labels, le: String(bound) }), total)
+      })
+      samples.set(keyOf(`${name}_bucket`, { ...labels, le: '+Inf' }), point.count!)
+      samples.set(keyOf(`${name}_count`, labels), point.count!)
+      samples.set(keyOf(`${name}_sum`, labels), point.sum!)
+    }
+  }
+  return samples
+}
+
+function difference (a: Samples, b: Samples): string[] {
+  return [...a].filter(([key, value]) => !Object.is(b.get(key), value)).map(([key, value]) => `${key}: ${value}, not ${b.get(key)}`)
+}
+
+const HOUR_MS = 3_600_000
+
+for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
+  t.test(`pull and push say the same over ${protocol}, wherever it was recorded`, async t => {
+    receiver.take()
+    const prom = new Registry()
+    prom.setDefaultLabels({ team: 'blue' })
+    const endpoint = protocol === 'grpc' ? receiver.grpcUrl : receiver.httpUrl
+    const token = 'scraper-of-this-test'
+    const { app, port } = await start(t, app => {
+      app.get('/users/:id', () => 'hello')
+      app.get('/broken', () => { throw new Error('out of order') })
+      app.post('/upload', () => ({ ok: true }))
+    }, {
+      vitals: {
+        otlp: { endpoint, protocol, intervalMs: HOUR_MS },
+        endpoint: true,
+        auth: { bearer: token },
+        ignore: ['/v1/metrics'],
+        naming: 'semconv',
+        registries: [prom],
+        constantLabels: { region: 'north' }
+      }
+    })
+    const tasks = app.vitals.counter({ name: 'tasks_created_total', help: 'Tasks.', labels: ['kind'] })
+    const depth = app.vitals.gauge({ name: 'queue_depth', help: 'Waiting.' })
+    const wait = app.vitals.histogram({ name: 'wait_seconds', help: 'Waited.', unit: 'seconds', buckets: [0.1, 1] })
+    const logins = new promClient.Counter({ name: 'logins_total', help: 'Logins.', labelNames: ['way'], registers: [prom] })
+    const sizes = new promClient.Histogram({ name: 'sizes', help: 'Sizes.', buckets: [1, 10], registers: [prom] })
+    const meter = metrics.getMeter('shop', '2.1')
+    const orders = meter.createCounter('orders.placed', { unit: '{order}' })
+    const latency = meter.createHistogram('db.latency', { unit: 'ms', advice: { explicitBucketBoundaries: [5, 50] } })
+    const open = meter.createUpDownCounter('sockets.open')
+    let observed = 0.25
+    meter.createObservableGauge('disk.used', { unit: '1' }).addCallback(result => result.observe(observed, { disk: 'a' }))
+
+    const url = `http://127.0.0.1:${port}`
+    const ask = async (path: string, init: RequestInit = {}): Promise<string> => await (await fetch(url + path, init)).text()
+    const scrape = async (): Promise<Samples> => pulled(parseExposition(await ask('/v1/metrics', { headers: { authorization: `Bearer ${token}` } }), 'prometheus'))
+    for (let interval = 1; interval <= 3; interval++) {
+      await ask(`/users/${interval}`)
+      await ask('/broken')
+      await ask('/nowhere')
+      await ask('/upload', { method: 'POST', body: 'x'.repeat(700) })
+      tasks.inc({ kind: 'a "quoted"\\ one\n' }, interval)
+      depth.set(interval / 3)
+      wait.observe(0.05 * interval)
+      wait.observe(5)
+      logins.inc({ way: 'key' })
+      sizes.observe(interval * 4)
+      orders.add(interval, { 'customer.tier': 'gold', new: true })
+      latency.record(interval * 20.5, { table: 'users' })
+      open.add(interval === 2 ? -1 : 2)
+      observed /= 2
+      if (interval === 3) {
+        tasks.reset()
+        wait.reset()
+        prom.resetMetrics()
+        sizes.observe(3)
+      }
+      // Two scrapers, one before and one after the push, and one that pulls while it is under way.
+      const [first] = await Promise.all([scrape(), flush(app)])
+      const push = pushed(receiver.take())
+      const second = await scrape()
+      t.same(difference(first, push), [], `interval ${interval}: what is pulled is pushed`)
+      t.same(difference(push, first), [], `interval ${interval}: what is pushed is pulled`)
+      t.same(difference(first, second), [], `interval ${interval}: a scrape changes nothing`)
+      t.ok(first.size > 100, 'there is much to compare')
+    }
+    t.equal((await scrape()).get(keyOf('orders_placed_total', { customer_tier: 'gold', new: 'true', otel_scope_name: 'shop', otel_scope_version: '2.1', region: 'north' })), 6)
+  })
+}
+
+/** Pushes once, whatever the interval. */
+async function flush (app: FastifyInstance): Promise<void> {
+  await app.vitals.push()
+}

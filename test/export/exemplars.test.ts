@@ -1,0 +1,70 @@
+import { context, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { AlwaysOffSampler, AlwaysOnSampler, BasicTracerProvider } from '@opentelemetry/sdk-trace-base'
+import fastify from 'fastify'
+import t from 'tap'
+import vitals from '../../lib/index.ts'
+import { findSample, parseExposition } from '../support/exposition-grammar.ts'
+import { openStore } from '../support/store.ts'
+
+context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+t.teardown(() => context.disable())
+const kept = new BasicTracerProvider({ sampler: new AlwaysOnSampler() }).getTracer('test')
+const dropped = new BasicTracerProvider({ sampler: new AlwaysOffSampler() }).getTracer('test')
+
+t.test('counters and buckets carry the trace of the active span, if it is sampled', async t => {
+  const { vitals: store, scrape } = await openStore(t, { exemplars: true })
+  const tasks = store.counter({ name: 'tasks_total', help: 'Tasks.' })
+  const wait = store.histogram({ name: 'wait_seconds', help: 'Waited.', unit: 'seconds', buckets: [1, 10] })
+  const span = kept.startSpan('work')
+  context.with(trace.setSpan(context.active(), span), () => {
+    tasks.inc(2)
+    wait.observe(5)
+    wait.observe(50)
+  })
+  context.with(trace.setSpan(context.active(), dropped.startSpan('work')), () => wait.observe(0.5))
+  tasks.inc()
+  const text = await scrape('openmetrics')
+  const { traceId, spanId } = span.spanContext()
+  const labels = { trace_id: traceId, span_id: spanId }
+  t.match(findSample(text, 'tasks_total')!.exemplar, { labels, value: 2, timestamp: Number })
+  t.equal(findSample(text, 'wait_seconds_bucket', { le: '1.0' })!.exemplar, undefined)
+  t.match(findSample(text, 'wait_seconds_bucket', { le: '10.0' })!.exemplar, { labels, value: 5 })
+  t.match(findSample(text, 'wait_seconds_bucket', { le: '+Inf' })!.exemplar, { labels, value: 50 })
+  t.equal(findSample(await scrape('prometheus'), 'tasks_total')!.exemplar, undefined, 'the older format has none')
+  wait.reset()
+  tasks.remove({})
+  const after = await scrape('openmetrics')
+  t.equal(findSample(after, 'wait_seconds_bucket', { le: '10.0' })!.exemplar, undefined, 'gone with the value')
+  t.equal(findSample(after, 'tasks_total'), undefined)
+})
+
+t.test('nothing is kept where exemplars are off', async t => {
+  const { vitals: store, scrape } = await openStore(t)
+  const tasks = store.counter({ name: 'tasks_total', help: 'Tasks.' })
+  context.with(trace.setSpan(context.active(), kept.startSpan('work')), () => tasks.inc())
+  t.equal(findSample(await scrape('openmetrics'), 'tasks_total')!.exemplar, undefined)
+})
+
+t.test('a request carries the trace that was active when it arrived, whatever is active at its end', async t => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  const spans: string[] = []
+  app.server.on('request', () => {})
+  await app.register(vitals, { endpoint: false, exemplars: true })
+  // As an instrumentation of node:http does: the whole request runs within its span.
+  const emit = app.server.emit.bind(app.server)
+  app.server.emit = ((event: string, ...args: unknown[]) => {
+    if (event !== 'request') return (emit as (...args: unknown[]) => boolean)(event, ...args)
+    const span = kept.startSpan('request')
+    spans.push(span.spanContext().traceId)
+    return context.with(trace.setSpan(context.active(), span), () => (emit as (...args: unknown[]) => boolean)(event, ...args))
+  }) as typeof app.server.emit
+  app.get('/', () => 'hello')
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  await (await fetch(url)).text()
+  const text = parseExposition(await app.vitals.render({ format: 'openmetrics' }), 'openmetrics')
+  const traced = text.get('http_request_duration_seconds')!.samples.filter(({ exemplar }) => exemplar !== undefined)
+  t.same(traced.map(({ exemplar }) => exemplar!.labels['trace_id']), spans)
+  t.equal(spans.length, 1)
+})

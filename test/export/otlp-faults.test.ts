@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import fastify from 'fastify'
+import t from 'tap'
+import type { Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import vitals from '../../lib/index.ts'
+import type { OtlpOptions } from '../../lib/index.ts'
+import type { Fault } from '../support/faulty-receiver.ts'
+import { startFaulty } from '../support/faulty-receiver.ts'
+import { startReceiver } from '../support/otlp-receiver.ts'
+
+const HOUR_MS = 3_600_000
+
+/** An application that pushes when told to, and what it logs. */
+async function open (t: Test, otlp: OtlpOptions): Promise<{ app: FastifyInstance, log: string[] }> {
+  const log: string[] = []
+  const write = (line: string): void => { log.push((JSON.parse(line) as { msg: string }).msg) }
+  const app = fastify({ disableRequestLogging: true, logger: { level: 'info', stream: { write } } })
+  t.teardown(() => app.close())
+  await app.register(vitals, { endpoint: false, otlp: { intervalMs: HOUR_MS, timeoutMs: 500, closeTimeoutMs: 300, ...otlp } })
+  app.get('/', () => 'hello')
+  await app.ready()
+  log.length = 0
+  return { app, log }
+}
+
+const FAULTS: [string, Fault, string][] = [
+  ['a receiver that dies in the middle', { kind: 'die' }, 'connection'],
+  ['an answer that is no HTTP', { kind: 'garbage' }, 'invalid_answer'],
+  ['a receiver that never answers', { kind: 'silence' }, 'timeout'],
+  ['an answer that never ends', { kind: 'drip' }, 'timeout'],
+  ['429 with a Retry-After beyond patience', { kind: 'answer', status: 429, headers: 'retry-after: 3600\r\n' }, 'unavailable'],
+  ['503', { kind: 'answer', status: 503 }, 'unavailable'],
+  ['400', { kind: 'answer', status: 400 }, 'rejected'],
+  ['401', { kind: 'answer', status: 401 }, 'rejected']
+]
+
+for (const [what, fault, reason] of FAULTS) {
+  t.test(`counts and logs once: ${what}`, async t => {
+    const faulty = await startFaulty(t, fault)
+    const { app, log } = await open(t, { endpoint: faulty.url, headers: { authorization: 'Bearer of-secrets' } })
+    await app.vitals.push()
+    await app.vitals.push()
+    t.equal(app.vitals.read('vitals_export_failures_total', { reason }), 2)
+    t.equal(log.length, 1)
+    t.match(log[0], new RegExp(`^fastify-vitals: Metrics cannot be pushed to ${faulty.url}/v1/metrics \\(${reason}: `))
+    t.notMatch(log[0], /secrets/)
+    t.equal(app.vitals.read('vitals_last_export_timestamp_seconds'), 0, 'none arrived')
+    t.equal((await app.inject('/')).body, 'hello')
+  })
+}
+
+t.test('counts a host that has no address', async t => {
+  const { app } = await open(t, { endpoint: 'http://receiver.invalid:4318' })
+  await app.vitals.push()
+  t.equal(app.vitals.read('vitals_export_failures_total', { reason: 'dns' }), 1)
+})
+
+t.test('counts an unreachable gRPC receiver', async t => {
+  const { app } = await open(t, { endpoint: 'http://127.0.0.1:1', protocol: 'grpc', timeoutMs: 500 })
+  await app.vitals.push()
+  const failures = (app: FastifyInstance) => ['unreachable', 'timeout', 'rejected', 'connection', 'error'].map(reason => Number(app.vitals.read('vitals_export_failures_total', { reason }) ?? 0))
+  t.equal(failures(app).reduce((sum, count) => sum + count), 1)
+})
+
+t.test('the first push that arrives carries everything, and says so once', async t => {
+  const receiver = await startReceiver(t)
+  const port = Number(new URL(receiver.httpUrl).port)
+  const gone = await startFaulty(t, { kind: 'answer', status: 503 })
+  let target = gone.port
+  // One address throughout: what stands behind it changes.
+  const proxy = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', chunk => chunks.push(chunk))
+    request.on('end', async () => {
+      const answer = await fetch(`http://127.0.0.1:${target}${request.url}`, { method: 'POST', body: Buffer.concat(chunks), headers: { 'content-type': request.headers['content-type']! } })
+      response.writeHead(answer.status).end()
+    })
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => proxy.close())
+  const { app, log } = await open(t, { endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` })
+  for (let i = 0; i < 3; i++) {
+    await app.inject('/')
+    await app.vitals.push()
+  }
+  target = port
+  receiver.take()
+  await app.vitals.push()
+  await app.vitals.push()
+  const [first] = receiver.messages
+  const duration = first!.metrics.find(metric => metric.name === 'http.server.request.duration')!
+  t.equal(duration.points.find(point => point.attributes['http.route'] === '/')!.count, 3)
+  const failures = first!.metrics.find(metric => metric.name === 'vitals_export_failures_total')!
+  t.same(failures.points.map(({ attributes, value }) => [attributes['reason'], value]), [['unavailable', 3]])
+  t.equal(log.length, 2, 'a line for each change')
+  t.match(log[1], /pushed to .* again/)
+  t.ok(Number(app.vitals.read('vitals_last_export_timestamp_seconds')) > 1e9)
+})
+
+t.test('deltas that did not arrive are part of the next one', async t => {
+  const receiver = await startReceiver(t)
+  const { app } = await open(t, { endpoint: receiver.httpUrl, temporality: 'delta' })
+  const tasks = app.vitals.counter({ name: 'tasks_total', help: 'Tasks.' })
+  const of = () => receiver.take().metrics.get('fastify-vitals tasks_total')!
+  tasks.inc(2)
+  await app.vitals.push()
+  const first = of()
+  t.match([first.temporality, first.points[0]!.value], ['delta', 2])
+  tasks.inc(3)
+  await app.vitals.push()
+  const second = of()
+  t.equal(second.points[0]!.value, 3)
+  t.equal(second.points[0]!.startMs, first.points[0]!.timeMs, 'the intervals join')
+})
+
+t.test('closes within its bound though nobody answers, and says so', async t => {
+  const silent = await startFaulty(t, { kind: 'silence' })
+  const { app, log } = await open(t, { endpoint: silent.url, timeoutMs: 60_000, closeTimeoutMs: 100 })
+  await app.close()
+  t.match(log, ['fastify-vitals: The last push of metrics did not arrive within 100 ms'])
+})
+
+t.test('memory stays where it is over a thousand failed pushes', async t => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const { app } = await open(t, { endpoint: 'http://127.0.0.1:1', timeoutMs: 500 })
+  const heapAfter = async (pushes: number): Promise<number> => {
+    for (let i = 0; i < pushes; i++) await app.vitals.push()
+    collectGarbage()
+    await setImmediate()
+    collectGarbage()
+    return process.memoryUsage().heapUsed
+  }
+  const before = await heapAfter(1_000)
+  const after = await heapAfter(1_000)
+  t.equal(app.vitals.read('vitals_export_failures_total', { reason: 'unreachable' }), 2_000)
+  t.ok(after - before < 1_000_000, `${after - before} bytes more`)
+})
+
+t.test('SIGTERM: the last push has the last request, and the process ends by itself', async t => {
+  const receiver = await startReceiver(t)
+  const script = fileURLToPath(new URL('../support/pushing-service.ts', import.meta.url))
+  const child = spawn(process.execPath, [...process.execArgv, script], { env: { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.httpUrl, OTEL_SERVICE_NAME: 'ends-well', METRICS_AUTH_TOKEN: 'of-secrets' }, stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const output = text(child.stdout)
+  const [line] = await once(child.stdout, 'data') as [Buffer]
+  const { url } = JSON.parse(String(line).trim().split('\n').at(-1)!) as { url: string }
+  for (let i = 0; i < 5; i++) await (await fetch(url)).text()
+  child.kill('SIGTERM')
+  const [code] = await once(child, 'close')
+  t.equal(code, 0)
+  const { resource, metrics } = receiver.take()
+  t.equal(resource['service.name'], 'ends-well')
+  t.equal(metrics.get('fastify-vitals http.server.request.duration')!.points.find(point => point.attributes['http.route'] === '/')!.count, 5)
+  t.notMatch(await output, /secrets/)
+})
