@@ -72,17 +72,21 @@ export class LimiterWatch {
       const lesson = lessonsLeft > 0 ? beginLesson(watch.stores) : undefined
       const check = new Check(reply, shown)
       const startMs = performance.now()
+      const { stores } = watch
+      stores.beganMs = startMs
       const outcome = original.call(this, request, check as unknown as FastifyReply)
+      const { endedMs } = stores
+      stores.beganMs = stores.endedMs = 0
       if (unset !== undefined) ran = unset.find(mark => marks[mark] === true)
       const isCheck = ran !== undefined
       outcome.then(() => {
         check.release()
         if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, check, check.hasDecided || hiddenOf(request)?.allowed === true), check.hasDecided, lessonsLeft)
-        if (isCheck) watch.#settled(request, check, startMs, hiddenOf)
+        if (isCheck) watch.#settled(request, check, secondsBetween(startMs, endedMs), hiddenOf)
       }, error => {
         check.release()
         if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, check, check.hasDecided || hiddenOf(request)?.allowed === true), check.hasDecided, lessonsLeft)
-        if (isCheck) watch.#threw(request, check, startMs, hiddenOf, error)
+        if (isCheck) watch.#threw(request, check, secondsBetween(startMs, endedMs), hiddenOf, error)
       })
       return outcome
     }
@@ -102,10 +106,10 @@ export class LimiterWatch {
       outcome.then(verdict => {
         const { isAllowed, max: limit, remaining } = verdict
         if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, { limit, remaining }, !isAllowed), !isAllowed, lessonsLeft)
-        watch.#decided(request, verdict, startMs)
+        watch.#decided(request, verdict, secondsBetween(startMs, 0))
       }, error => {
         if (lesson !== undefined) endLesson(lesson, {}, false)
-        watch.#checks.failed(request, secondsSince(startMs), error)
+        watch.#checks.failed(request, secondsBetween(startMs, 0), error)
       })
       return outcome
     }
@@ -124,8 +128,7 @@ export class LimiterWatch {
     this.#warn('A store of @fastify/rate-limit cannot be timed: rate_limit_store_duration_seconds lacks it. It is one of the application\'s own and was made before fastify-vitals was registered (register that first), or the limiter is part of a bundle')
   }
 
-  #settled (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined): void {
-    const seconds = secondsSince(startMs)
+  #settled (request: FastifyRequest, check: Check, seconds: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined): void {
     if (!check.hasDecided) {
       if (hiddenOf(request)?.allowed === true) this.#checks.allowed(request, seconds, undefined, undefined)
       else this.#checks.bypassed(request, seconds)
@@ -136,8 +139,7 @@ export class LimiterWatch {
     }
   }
 
-  #threw (request: FastifyRequest, check: Check, startMs: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined, error: unknown): void {
-    const seconds = secondsSince(startMs)
+  #threw (request: FastifyRequest, check: Check, seconds: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined, error: unknown): void {
     const { remaining, limit, hasDecided } = check
     if (check.isRefused || isHiddenRefusal(check, hiddenOf(request), error)) {
       const isBanned = this.banned.delete(request) || statusOf(error) === 403
@@ -150,8 +152,7 @@ export class LimiterWatch {
     }
   }
 
-  #decided (request: FastifyRequest, { isAllowed, isExceeded, isBanned, max, remaining, ttl }: Verdict, startMs: number): void {
-    const seconds = secondsSince(startMs)
+  #decided (request: FastifyRequest, { isAllowed, isExceeded, isBanned, max, remaining, ttl }: Verdict, seconds: number): void {
     if (isAllowed) this.#checks.bypassed(request, seconds)
     else if (isExceeded === true) this.#checks.rejected(request, seconds, isBanned === true ? 'banned' : 'exceeded', max)
     else if (isUncounted(ttl, remaining, max)) this.#checks.failed(request, seconds, this.stores.lastError)
@@ -167,8 +168,9 @@ export class LimiterWatch {
   }
 }
 
-function secondsSince (startMs: number): number {
-  return (performance.now() - startMs) / 1_000
+/** An end of 0 is now. */
+function secondsBetween (startMs: number, endMs: number): number {
+  return ((endMs > 0 ? endMs : performance.now()) - startMs) / 1_000
 }
 
 /** A store that failed and was skipped counts nothing: no store that works leaves all of the quota, and no window, after a check. */

@@ -23,6 +23,12 @@ const OPERATIONS = ['incr', 'read'] as const
 export class Stores {
   /** What a store failed with last: limiters with `skipOnError` keep it to themselves. */
   lastError: unknown = undefined
+  /**
+   * While a limiter begins a check: when it began; else 0. A store that is called within that and answers at once takes
+   * this for its own beginning and leaves its end in `endedMs` for the check: reading the clock is what costs most here.
+   */
+  beganMs = 0
+  endedMs = 0
   readonly #metrics: LimiterMetrics
   readonly #watched = new WeakSet<object>()
 
@@ -72,13 +78,16 @@ export class Stores {
     const stores = this
     let duration: HistogramSeries | undefined
     return function (key, callback, timeWindow, max) {
-      const startMs = performance.now()
+      const { beganMs } = stores
+      const startMs = beganMs > 0 ? beganMs : performance.now()
       let isOver = false
       return original.call(this, key, (error, result) => {
         if (!isOver) {
           isOver = true
           duration ??= stores.#metrics.storeDuration.with({ store: kind, operation })
-          duration.observe((performance.now() - startMs) / 1_000)
+          const endMs = performance.now()
+          if (beganMs > 0 && stores.beganMs === beganMs) stores.endedMs = endMs
+          duration.observe((endMs - startMs) / 1_000)
           if (error) stores.lastError = error
         }
         callback(error, result)
