@@ -168,5 +168,5 @@ t.test('off is off: no push, no meters, the same interface', async t => {
   await app.vitals.push()
   metrics.getMeter('shop').createCounter('orders').add(1)
   t.equal(await app.vitals.render(), '')
-  t.same(await app.vitals.promRegistry.getMetricsAsJSON(), [])
+  t.ok((await app.vitals.promRegistry.getMetricsAsJSON()).every(({ values }) => values.length === 0))
 })
