@@ -14,7 +14,6 @@ import { createResource } from './export/resource.ts'
 import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
-import type { EndpointOf } from './limiter/check-recorder.ts'
 import { createLimiter } from './limiter/limiter.ts'
 import type { VitalsOptions } from './options.ts'
 import { attachRecorder } from './record/attach.ts'
@@ -45,7 +44,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   const resource = enabled && (isPushing || naming === 'semconv') ? await createResource(otlp.resource, process.env) : undefined
   const exposition = new Exposition(registry, createView(naming, resource?.attributes as Attributes | undefined, log.warn))
   let pusher: Pusher | undefined
-  let endpointOf: EndpointOf = () => undefined
+  let recorder: Recorder | undefined
   if (enabled) {
     registry.onWarning(log.warn)
     // What is recorded elsewhere.
@@ -54,9 +53,8 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     // What is recorded here.
     const withErrorTypes = isPushing || naming === 'semconv' || typeof options.meters === 'object'
     const scheme = app.initialConfig.https ? 'https' : 'http'
-    const recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
+    recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
-    endpointOf = request => recorder.routes.of(request)?.endpoint
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
     if (isPushing) pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
     app.addHook('onReady', async () => log.info(startLine(options)))
@@ -65,7 +63,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
       for (const part of partings) part()
     })
   }
-  const limiter = createLimiter(registry, options.limiter, endpointOf, log.warn)
+  const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
   if (enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
   const endpoint = enabled && options.endpoint
     ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry) })

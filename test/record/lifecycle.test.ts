@@ -84,6 +84,17 @@ t.test('finds the route by what is public where Fastify keeps it elsewhere', asy
   t.equal(routes.of(request), routes.of(request))
 })
 
+t.test('a disabled plugin takes reports of limiters and counts nothing', async t => {
+  const { app, port } = await start(t, app => {
+    app.get('/', request => {
+      app.vitals.rateLimiter.allowed({ request })
+      return 'allowed'
+    })
+  }, { vitals: { enabled: false } })
+  t.equal((await send({ port, path: '/' })).status, 200)
+  t.equal(await app.vitals.render(), '')
+})
+
 t.test('an event stream that begins after its client has left is no connection', async t => {
   const entered = gate()
   const left = gate()
