@@ -12,7 +12,7 @@ export const vitals = {
     const { Registry } = await room('series/registry')
     const { HttpMetrics } = await room('record/http-metrics')
     const { EndpointRows } = await room('record/endpoint-rows')
-    const metrics = new HttpMetrics(new Registry(), labelNames, { duration: durationBounds, size: sizeBounds })
+    const metrics = new HttpMetrics(new Registry(), labelNames, { duration: durationBounds, size: sizeBounds }, { scheme: 'http', withErrorTypes: false })
     const plain = { labels: {}, durationBuckets: undefined, sizeBuckets: undefined }
     const endpoints = routes.map((route) => new EndpointRows(metrics, route, plain, []))
     return (request) => {
