@@ -5,7 +5,9 @@ import { countTasks, defineBusinessMetrics } from './business-metrics.ts'
 import type { BusinessMetrics } from './business-metrics.ts'
 import type { Database } from './database.ts'
 import { answerError } from './errors.ts'
+import { addLimits } from './limits.ts'
 import { healthRoutes } from './routes/health.ts'
+import { limitedRoutes } from './routes/limited.ts'
 import { organizationRoutes } from './routes/organizations.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { taskExportRoutes } from './routes/task-export.ts'
@@ -23,10 +25,11 @@ export interface Services {
 
 const countTasksEveryMs = 2_000
 
-export async function buildApp ({ database, metricsToken }: { database: Database, metricsToken: string }): Promise<FastifyInstance> {
+export async function buildApp ({ database, metricsToken, redisUrl }: { database: Database, metricsToken: string, redisUrl?: string | undefined }): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: 'warn' } })
 
   await app.register(vitals, { auth: { bearer: metricsToken } })
+  await addLimits(app, redisUrl)
   const metrics = defineBusinessMetrics(app.vitals)
   keepCounting(app, database, metrics)
 
@@ -37,6 +40,7 @@ export async function buildApp ({ database, metricsToken }: { database: Database
   await app.register(taskRoutes, services)
   await app.register(taskExportRoutes, services)
   await app.register(taskUpdateRoutes, services)
+  await app.register(limitedRoutes, services)
   await app.register(healthRoutes, services)
   await app.register(troubleRoutes)
   return app

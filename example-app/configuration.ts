@@ -9,6 +9,8 @@ export interface Configuration {
   host: string
   /** `DATABASE_URL`. Without it the service starts a PostgreSQL of its own. */
   databaseUrl: string | undefined
+  /** `REDIS_URL`, for limits that several processes share. Without it they are in memory. */
+  redisUrl: string | undefined
   /** `METRICS_AUTH_TOKEN`. Without it every start makes a new one. */
   metricsToken: { value: string, random: boolean }
   /** `METRICS_PATH`, which the plugin reads too. */
@@ -22,6 +24,7 @@ export function readConfiguration (args: string[], env: NodeJS.ProcessEnv): Conf
     port: readPort(env.PORT || '3000'),
     host: env.HOST || '127.0.0.1',
     databaseUrl: env.DATABASE_URL ? readDatabaseUrl(env.DATABASE_URL) : undefined,
+    redisUrl: env.REDIS_URL ? readRedisUrl(env.REDIS_URL) : undefined,
     metricsToken: env.METRICS_AUTH_TOKEN
       ? { value: env.METRICS_AUTH_TOKEN, random: false }
       : { value: randomBytes(24).toString('base64url'), random: true },
@@ -40,6 +43,11 @@ function readDatabaseUrl (text: string): string {
   if (/^postgres(ql)?:/.test(text) && URL.canParse(text)) return text
   // Not what came: it may contain a password.
   throw new StartError('DATABASE_URL must look like postgresql://user:password@host:5432/database')
+}
+
+function readRedisUrl (text: string): string {
+  if (/^rediss?:/.test(text) && URL.canParse(text)) return text
+  throw new StartError('REDIS_URL must look like redis://user:password@host:6379/0')
 }
 
 function readArguments (args: string[]): { traffic: boolean } {

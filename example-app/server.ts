@@ -25,7 +25,7 @@ async function start (lifetime: Lifetime): Promise<void> {
   }
   const database = lifetime.keep(await connectDatabase(databaseUrl), (database) => database.end())
 
-  const app = lifetime.keep(await buildApp({ database, metricsToken: metricsToken.value }), (app) => close(app, lifetime.hurrying))
+  const app = lifetime.keep(await buildApp({ database, metricsToken: metricsToken.value, redisUrl: configuration.redisUrl }), (app) => close(app, lifetime.hurrying))
   const origin = await listen(app, configuration)
 
   if (configuration.traffic) {

@@ -38,6 +38,14 @@ export async function listTasks (database: Database, organization: string, proje
   return rows
 }
 
+export async function searchTasks (database: Database, organization: string, text: string): Promise<Task[]> {
+  const { rows } = await database.query<Task>(
+    `select ${columns} from tasks where organization = $1 and position(lower($2) in lower(title)) > 0 order by id limit 20`,
+    [organization, text]
+  )
+  return rows
+}
+
 export async function findTask (database: Database, organization: string, project: string, id: number): Promise<Task | undefined> {
   const { rows } = await database.query<Task>(
     `select ${columns} from tasks where organization = $1 and project = $2 and id = $3`,

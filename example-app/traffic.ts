@@ -57,6 +57,9 @@ export class Traffic {
     await this.#send('GET', '/health')
     await this.#send('POST', tasks, { title: '' })
     await this.#send('GET', `/nothing/here/${round}`)
+    await this.#send('GET', `/organizations/${organization}/search?text=release`)
+    // Somebody tries passwords, and is refused soon.
+    for (const password of ['letmein', '123456', 'demo']) await this.#send('POST', '/login', { user: 'ann', password })
     if (round % 5 === 0) {
       await this.#send('GET', `/organizations/${organization}/export`)
       await this.#send('GET', '/slow?seconds=0.3')

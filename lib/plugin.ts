@@ -66,7 +66,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
   if (enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
   const endpoint = enabled && options.endpoint
-    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry) })
+    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), makeCheck: options.limiter === false ? undefined : make => limiter.watch.made(make as never) as never })
     : undefined
   app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from '../options.ts'
 
 /** Each takes one from its bucket of the request's address and says after how many seconds to come back; 0 is "go on". */
@@ -11,6 +11,10 @@ export interface Limits {
   failure (request: FastifyRequest): Promise<number>
 }
 
+/** Makes a check by itself, or has it watched besides. */
+export type MakeCheck = (make: () => Check) => Check
+type Check = ReturnType<FastifyInstance['createRateLimit']>
+
 const unlimited = async () => 0
 
 /**
@@ -18,14 +22,14 @@ const unlimited = async () => 0
  * made on a Fastify instance that serves nothing: within the application, the plugin would hand out the limiter of an earlier
  * registration with its settings and store, and a later registration would meet our decorators.
  */
-export async function createLimits (limit: ResolvedOptions['rateLimit']): Promise<Limits> {
+export async function createLimits (limit: ResolvedOptions['rateLimit'], makeCheck: MakeCheck = make => make()): Promise<Limits> {
   if (limit === false) return { scrape: unlimited, failure: unlimited }
   const { default: Fastify } = await import('fastify')
   const workshop = Fastify()
   await workshop.register(rateLimit, { global: false })
 
   const createLimiter = () => {
-    const check = workshop.createRateLimit({ ...limit, keyGenerator: toKey })
+    const check = makeCheck(() => workshop.createRateLimit({ ...limit, keyGenerator: toKey }))
     return async (request: FastifyRequest) => {
       const verdict = await check(request)
       return !verdict.isAllowed && verdict.isExceeded ? Math.max(1, verdict.ttlInSeconds) : 0

@@ -1,0 +1,19 @@
+import t from 'tap'
+import { start } from '../support/start.ts'
+import { send } from '../support/send.ts'
+import { readLedger } from './support/limiter-ledger.ts'
+
+t.test('sees the limiters of the metrics endpoint under its endpoint', async t => {
+  for (const listen of [undefined, { port: 0 }]) {
+    const { app } = await start(t, () => {}, { vitals: { endpoint: true, auth: { bearer: 'right' }, rateLimit: { max: 2 }, ...listen && { listen } } })
+    const url = new URL(app.vitals.url!)
+    const statuses = []
+    for (const token of ['right', 'right', 'right', 'wrong', 'wrong', 'wrong']) {
+      statuses.push((await send({ port: Number(url.port), path: url.pathname, headers: { authorization: `Bearer ${token}` } })).status)
+    }
+    t.strictSame(statuses, [200, 200, 429, 401, 401, 429])
+    const { fates, checks, storeCalls } = await readLedger(app)
+    t.strictSame(fates, { '/v1/metrics allowed': 4, '/v1/metrics exceeded': 2 })
+    t.strictSame([checks, storeCalls], [6, { 'local incr': 6 }])
+  }
+})
