@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from '../options.ts'
 
 /** Each takes one from its bucket of the request's address and says after how many seconds to come back; 0 is "go on". */
@@ -13,7 +13,8 @@ export interface Limits {
 
 /** Makes a check by itself, or has it watched besides. */
 export type MakeCheck = (make: () => Check) => Check
-type Check = ReturnType<FastifyInstance['createRateLimit']>
+type Check = (request: FastifyRequest) => Promise<Verdict>
+type Verdict = { readonly isAllowed: true } | { readonly isAllowed: false, readonly isExceeded: boolean, readonly ttlInSeconds: number }
 
 const unlimited = async () => 0
 

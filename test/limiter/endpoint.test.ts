@@ -17,3 +17,11 @@ t.test('sees the limiters of the metrics endpoint under its endpoint', async t =
     t.strictSame([checks, storeCalls], [6, { 'local incr': 6 }])
   }
 })
+
+t.test('leaves the limiters of the metrics endpoint alone where it is told to, and they limit all the same', async t => {
+  const { app } = await start(t, () => {}, { vitals: { endpoint: true, auth: false, limiter: false, rateLimit: { max: 1 } } })
+  const { port, pathname: path } = new URL(app.vitals.url!)
+  t.equal((await send({ port: Number(port), path })).status, 200)
+  t.equal((await send({ port: Number(port), path })).status, 429)
+  t.strictSame((await readLedger(app)).fates, {})
+})
