@@ -55,9 +55,7 @@ const restricted = patterns => ({ 'no-restricted-imports': ['error', { patterns:
 function doorOf (name, { values = [], types = [], fastify = false, pure = false, lazy = false }) {
   const isRoom = name.endsWith('/')
   const closed = Object.keys(doors).filter(other => other !== name && !values.includes(other) && !types.includes(other))
-  const patterns = closed.length === 0
-    ? []
-    : [{ regex: importsOf(closed, isRoom), message: `${name} may import ${values.join(', ') || 'nothing of ours'}.` }]
+  const patterns = [{ regex: importsOf(closed, isRoom), message: `${name} may import ${values.join(', ') || 'nothing of ours'}.` }]
   if (types.length > 0) {
     patterns.push({ regex: importsOf(types, isRoom), allowTypeImports: true, message: `${name} may import only types from there.` })
   }
