@@ -19,7 +19,7 @@ import { scenarios } from './support/scenarios.ts'
 
 type StoreName = 'local' | 'redis' | 'custom'
 
-interface Answer { status: number, headers: Record<string, unknown>, body: string }
+interface Answer { status: number, headers: [name: string, value: unknown][], body: string }
 interface Run { app: FastifyInstance, answers: Answer[], notes: unknown[], calls: unknown[], warnings: string[] }
 
 const plugins = { 10: rateLimit10 as unknown as LimiterPlugin, 11: rateLimit11 }
@@ -96,7 +96,8 @@ async function ask (app: FastifyInstance, { url, method = 'GET', remoteAddress =
     // It counts down while the test runs.
     if (Number(rest[name]) > 3_500) rest[name] = 'nearly an hour'
   }
-  return { status: statusCode, headers: rest, body: body.replace(/retry in [\w ]+/, 'retry later') }
+  // In their order, too.
+  return { status: statusCode, headers: Object.entries(rest), body: body.replace(/retry in [\w ]+/, 'retry later') }
 }
 
 /** What a value is, so far as it does not differ from run to run. */

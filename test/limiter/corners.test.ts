@@ -65,15 +65,18 @@ t.test('leaves decorators of the application\'s own alone', async t => {
 })
 
 t.test('a peek is no check, but a call of the store', async t => {
-  const { app } = await start(t, async app => {
-    await app.register(rateLimit, { max: 1, global: false })
-    const check = app.createRateLimit()
-    app.get('/', async request => await (check as (...args: unknown[]) => Promise<unknown>)(request, { increment: false }))
-  })
-  await app.inject('/')
-  t.same((await app.inject('/')).json(), { isAllowed: false, key: '127.0.0.1', max: 1, timeWindow: 60_000, remaining: 1, ttl: 0, ttlInSeconds: 0, isExceeded: false, isBanned: false })
-  const { checks, storeCalls } = await readLedger(app)
-  t.strictSame([checks, storeCalls], [0, { 'local read': 2 }])
+  for (const isFirst of [true, false]) {
+    const limit = (app: FastifyInstance): unknown => app.register(rateLimit, { max: 1, global: false })
+    const { app } = await start(t, async app => {
+      if (isFirst) await limit(app)
+      const check = app.createRateLimit()
+      app.get('/', async request => await (check as (...args: unknown[]) => Promise<unknown>)(request, { increment: false }))
+    }, { before: async app => { if (!isFirst) await limit(app) } })
+    await app.inject('/')
+    t.same((await app.inject('/')).json(), { isAllowed: false, key: '127.0.0.1', max: 1, timeWindow: 60_000, remaining: 1, ttl: 0, ttlInSeconds: 0, isExceeded: false, isBanned: false })
+    const { checks, storeCalls } = await readLedger(app)
+    t.strictSame([checks, storeCalls], [0, { 'local read': 2 }])
+  }
 })
 
 t.test('counts failures of limiters of createRateLimit()', async t => {

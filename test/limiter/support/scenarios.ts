@@ -178,6 +178,11 @@ export const scenarios: Record<string, Scenario> = {
     routes: app => get(app, '/a'),
     steps: [{ url: '/a', headers: { 'x-plan': 'gold' }, times: 4 }, { url: '/a', remoteAddress: '10.1.1.1', times: 2 }]
   },
+  'windows that begin anew or grow with each refusal': {
+    options: globally(() => ({ continueExceeding: true })),
+    routes: app => { get(app, '/a'); get(app, '/b', { rateLimit: { max: 1, continueExceeding: false, exponentialBackoff: true } }) },
+    steps: [{ url: '/a', times: 4 }, { url: '/b', times: 4 }]
+  },
   callbacks: {
     options: globally(kit => ({
       onExceeding (...args) { kit.note('onExceeding', this, args) },
