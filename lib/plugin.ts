@@ -15,7 +15,7 @@ import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
 import { createLimiter } from './limiter/limiter.ts'
-import type { VitalsOptions } from './options.ts'
+import type { ResolvedOptions, VitalsOptions } from './options.ts'
 import { attachRecorder } from './record/attach.ts'
 import { isWatched } from './record/http1.ts'
 import { Recorder } from './record/recorder.ts'
@@ -47,6 +47,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   let recorder: Recorder | undefined
   if (enabled) {
     registry.onWarning(log.warn)
+    tellUnusedLabels(options, log.warn)
     // What is recorded elsewhere.
     const partings = options.registries.map((other, i) => registry.addSource(new PromSource(other, i + 1, registry.constantLabels, log.warn)))
     partings.push(joinMeters(options.meters, registry, () => new OtlpProducer(registry, { withoutMeters: true }), log.warn))
@@ -70,6 +71,13 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), watchLimiters })
     : undefined
   app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
+}
+
+/** A registry that is given brings its own constant labels: those of the environment go nowhere then. */
+function tellUnusedLabels ({ registry, constantLabels }: ResolvedOptions, warn: (message: string) => void): void {
+  if (registry === undefined) return
+  const unused = Object.keys(constantLabels).filter(name => registry.constantLabels[name] !== constantLabels[name])
+  if (unused.length > 0) warn(`METRICS_LABEL_* is not used where option registry is given, a registry brings its own labels: ${unused.join(', ')}. Give them to createRegistry({ constantLabels })`)
 }
 
 /** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */
