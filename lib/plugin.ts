@@ -4,6 +4,7 @@ import { readActiveSpan } from './bridges/active-span.ts'
 import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
+import { Clients } from './clients/clients.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
@@ -45,6 +46,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   const exposition = new Exposition(registry, createView(naming, resource?.attributes as Attributes | undefined, log.warn))
   let pusher: Pusher | undefined
   let recorder: Recorder | undefined
+  let clients: Clients | undefined
   if (enabled) {
     registry.onWarning(log.warn)
     // What is recorded elsewhere.
@@ -55,11 +57,13 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     const scheme = app.initialConfig.https ? 'https' : 'http'
     recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
+    clients = new Clients(registry, withErrorTypes, log.warn)
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
     if (isPushing) pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
     app.addHook('onReady', async () => log.info(startLine(options)))
     app.addHook('onClose', async () => {
       await pusher?.close()
+      clients?.close()
       for (const part of partings) part()
     })
   }
@@ -68,7 +72,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   const endpoint = enabled && options.endpoint
     ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), makeCheck: options.limiter === false ? undefined : make => limiter.watch.made(make as never) as never })
     : undefined
-  app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
+  app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, clients, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
 }
 
 /** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */
