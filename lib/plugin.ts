@@ -4,12 +4,14 @@ import { readActiveSpan } from './bridges/active-span.ts'
 import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
+import { attachOutbound } from './clients/outbound/outbound.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
 import { OtlpProducer } from './export/otlp-producer.ts'
 import type { Pusher } from './export/pusher.ts'
 import { startPusher } from './export/pusher.ts'
+import { isPushAgent } from './export/push-connections.ts'
 import { createResource } from './export/resource.ts'
 import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
@@ -55,6 +57,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     const scheme = app.initialConfig.https ? 'https' : 'http'
     recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
+    if (options.outbound) partings.push(attachOutbound(registry, { withErrorTypes, traces, isOwnAgent: isPushAgent }))
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
     if (isPushing) pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
     app.addHook('onReady', async () => log.info(startLine(options)))
