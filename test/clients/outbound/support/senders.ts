@@ -20,12 +20,16 @@ export interface Sender {
   close: () => Promise<unknown> | void
 }
 
-type Undici = typeof undici7
+export type Undici = typeof undici7
 
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
 
-/** undici 8 begins with Node 22.19. */
-const undici8 = major > 22 || (major === 22 && minor >= 19) ? [await import('undici-8') as unknown as Undici] : []
+/** The versions of undici that this Node can run; 8 begins with Node 22.19. */
+export const undicis: readonly { name: string, undici: Undici }[] = [
+  { name: 'undici 6', undici: undici6 as unknown as Undici },
+  { name: 'undici 7', undici: undici7 },
+  ...major > 22 || (major === 22 && minor >= 19) ? [{ name: 'undici 8', undici: await import('undici-8') as unknown as Undici }] : []
+]
 
 const insecure = { rejectUnauthorized: false }
 
@@ -93,9 +97,7 @@ function byNode (name: string, keepAlive: boolean): Sender {
 /** Every client that a service may use, each on its own connections. */
 export const senders: readonly Sender[] = [
   byFetch('fetch', globalThis.fetch as never),
-  ...byUndici('undici 6', undici6 as unknown as Undici),
-  ...byUndici('undici 7', undici7),
-  ...undici8.flatMap(undici => byUndici('undici 8', undici)),
+  ...undicis.flatMap(({ name, undici }) => byUndici(name, undici)),
   byNode('http', false),
   byNode('http with keep-alive', true)
 ]

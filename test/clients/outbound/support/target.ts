@@ -3,6 +3,7 @@ import http from 'node:http'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import https from 'node:https'
 import http2 from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import net from 'node:net'
 import type { AddressInfo, ListenOptions, Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -45,6 +46,11 @@ export async function startTarget (t: Test, { kind = 'http', listen = { port: 0,
     if (request.url === '/refuse') socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
     else socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
     socket.on('data', chunk => socket.write(chunk)).on('end', () => socket.end())
+  })
+  // A tunnel over HTTP/2 that sends back what comes.
+  server.on('connect', (_: IncomingMessage, { stream }: { stream: ServerHttp2Stream }) => {
+    stream.on('error', () => {}).respond({ ':status': 200 })
+    stream.pipe(stream)
   })
   server.listen(listen)
   await once(server, 'listening')
