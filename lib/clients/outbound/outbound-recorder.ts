@@ -61,7 +61,6 @@ export class OutboundRecorder {
   #toHost (origin: string): string {
     if (!URL.canParse(origin)) return OTHER_HOST
     const { host, protocol } = new URL(origin)
-    if (host === '') return OTHER_HOST
     this.#schemes.note(host, protocol)
     return host
   }

@@ -44,16 +44,18 @@ export function watchUndici (recorder: OutboundRecorder): () => void {
   })
 }
 
-/** Many versions publish nothing when a connection is taken over, so the request's own method has to tell. */
+/** Many versions publish nothing when a connection is taken over, so the request's own method has to tell; its name differs. */
 function tapUpgrade (request: UndiciRequest, outbound: OutboundRequest): void {
-  const name = request.onRequestUpgrade === undefined ? 'onUpgrade' : 'onRequestUpgrade'
-  const original = request[name]!
-  request[name] = function (status, ...rest) {
-    // Without a status, versions that have `onUpgradeResponse` publish it later.
-    if (status !== null || !('onUpgradeResponse' in this)) {
-      outbound.status = status ?? TUNNEL_OPENED
-      outbound.settle()
+  for (const name of ['onUpgrade', 'onRequestUpgrade'] as const) {
+    const original = request[name]
+    if (original === undefined) continue
+    request[name] = function (status, ...rest) {
+      // Without a status, versions that have `onUpgradeResponse` publish it later.
+      if (status !== null || !('onUpgradeResponse' in this)) {
+        outbound.status = status ?? TUNNEL_OPENED
+        outbound.settle()
+      }
+      return original.call(this, status, ...rest)
     }
-    return original.call(this, status, ...rest)
   }
 }
