@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { createRegistry } from '../../../lib/index.ts'
 import { openStore } from '../../support/store.ts'
-import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
+import { expectOutbound, startOutbound } from './support/books.ts'
 import { startTarget } from './support/target.ts'
 
 const target = await startTarget(t)
@@ -148,4 +148,3 @@ t.test('counts neither injected requests nor the server\'s own', async t => {
   await app.inject('/somewhere')
   await expectOutbound(t, app, {})
 })
-
