@@ -1,0 +1,5 @@
+import type { ClientAdapter } from './client-adapter.ts'
+import { pg } from './pg.ts'
+
+/** Every client that can be instrumented: a new one has its file and its line here. */
+export const ADAPTERS: readonly ClientAdapter[] = [pg]
