@@ -7,10 +7,12 @@ import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
 import { Clients } from './clients/clients.ts'
+import { attachOutbound } from './clients/outbound/outbound.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
 import type { Pusher } from './export/pusher.ts'
+import { isPushAgent } from './export/push-connections.ts'
 import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
@@ -57,6 +59,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
     clients = new Clients(registry, withErrorTypes, log.warn)
+    if (options.outbound) partings.push(attachOutbound(registry, { withErrorTypes, traces, isOwnAgent: isPushAgent }))
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
     if (isPushing) {
       const { startPusher } = await import('./export/pusher.ts')
