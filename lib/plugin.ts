@@ -1,3 +1,5 @@
+import type { Resource } from '@opentelemetry/resources'
+import type { MetricProducer } from '@opentelemetry/sdk-metrics'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { readActiveSpan } from './bridges/active-span.ts'
@@ -8,10 +10,7 @@ import { Clients } from './clients/clients.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
-import { OtlpProducer } from './export/otlp-producer.ts'
 import type { Pusher } from './export/pusher.ts'
-import { startPusher } from './export/pusher.ts'
-import { createResource } from './export/resource.ts'
 import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
@@ -42,7 +41,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(traces && { traces }) })
     : new Registry({ recording: false })
   const isPushing = otlp.targets.length > 0
-  const resource = enabled && (isPushing || naming === 'semconv') ? await createResource(otlp.resource, process.env) : undefined
+  const resource = enabled && (isPushing || naming === 'semconv') ? await loadResource(otlp.resource) : undefined
   const exposition = new Exposition(registry, createView(naming, resource?.attributes as Attributes | undefined, log.warn))
   let pusher: Pusher | undefined
   let recorder: Recorder | undefined
@@ -51,7 +50,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     registry.onWarning(log.warn)
     // What is recorded elsewhere.
     const partings = options.registries.map((other, i) => registry.addSource(new PromSource(other, i + 1, registry.constantLabels, log.warn)))
-    partings.push(joinMeters(options.meters, registry, () => new OtlpProducer(registry, { withoutMeters: true }), log.warn))
+    partings.push(await joinMeters(options.meters, registry, async () => await createProducer(registry), log.warn))
     // What is recorded here.
     const withErrorTypes = isPushing || naming === 'semconv' || typeof options.meters === 'object'
     const scheme = app.initialConfig.https ? 'https' : 'http'
@@ -59,7 +58,10 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     attachRecorder(app, recorder)
     clients = new Clients(registry, withErrorTypes, log.warn)
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
-    if (isPushing) pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
+    if (isPushing) {
+      const { startPusher } = await import('./export/pusher.ts')
+      pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
+    }
     app.addHook('onReady', async () => log.info(startLine(options)))
     app.addHook('onClose', async () => {
       await pusher?.close()
@@ -73,6 +75,18 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), makeCheck: options.limiter === false ? undefined : make => limiter.watch.made(make as never) as never })
     : undefined
   app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, clients, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
+}
+
+// What needs OpenTelemetry's SDK is loaded with what is on: the SDK takes more time and memory than all the rest.
+
+async function loadResource (given: Attributes): Promise<Resource> {
+  const { createResource } = await import('./export/resource.ts')
+  return await createResource(given, process.env)
+}
+
+async function createProducer (registry: Registry): Promise<MetricProducer> {
+  const { OtlpProducer } = await import('./export/otlp-producer.ts')
+  return new OtlpProducer(registry, { withoutMeters: true })
 }
 
 /** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */

@@ -45,12 +45,17 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     limits: resolveLimits(limits),
     ignore: resolveIgnore(ignore),
     registry: resolveRegistry(registry, ours),
-    otlp: resolveOtlp(isEnabled ? otlp : false, environment),
+    otlp: resolveOtlp(isEnabled && !(otlp === undefined && isPushedElsewhere(meters)) ? otlp : false, environment),
     meters: isEnabled && resolveMeters(meters, environment),
     registries: resolveRegistries(registries),
     naming: option.oneOf('naming', naming, ['prometheus', 'semconv']),
     exemplars: option.boolean('exemplars', exemplars)
   })
+}
+
+/** Whether an SDK of the application's own pushes the store: it reads the same environment. */
+function isPushedElsewhere (meters: unknown): boolean {
+  return meters instanceof MeterBridge && meters.isPushed
 }
 
 function toBoolean (name: string, text: string | undefined, fallback: boolean): boolean {

@@ -12,6 +12,8 @@ type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
 
 interface Config {
   readonly text?: unknown
+  /** A stream's. */
+  readonly cursor?: { readonly text?: unknown }
   callback?: unknown
 }
 
@@ -55,7 +57,7 @@ export class PgConnection {
 
   #query (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
     const [config] = args as [Config | string | null | undefined]
-    const known = this.#db.statement(typeof config === 'string' ? config : config?.text)
+    const known = this.#db.statement(typeof config === 'string' ? config : config?.text ?? config?.cursor?.text)
     const status = this.#client.getTransactionStatus?.()
     if (typeof status === 'string') this.#transactions.saw(status !== 'I')
     const startedMs = performance.now()

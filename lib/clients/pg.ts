@@ -9,7 +9,7 @@ interface PgPool extends NodeJS.EventEmitter {
   readonly totalCount: number
   readonly idleCount: number
   readonly waitingCount: number
-  readonly options: { readonly max?: number, readonly database?: string }
+  readonly options: { readonly max?: number, readonly database?: string, readonly connectionString?: string }
   readonly _clients?: readonly object[]
 }
 
@@ -45,7 +45,7 @@ function attachClient (client: PgClient, context: ClientContext): Attachment {
 }
 
 function attachPool (pool: PgPool, context: ClientContext): Attachment {
-  const db = context.db('postgresql', pool.options.database)
+  const db = context.db('postgresql', databaseOf(pool))
   const connections = new WeakMap<object, PgConnection>()
   const observe = (client: object): void => {
     if (context.observed.has(client)) return
@@ -66,6 +66,15 @@ function attachPool (pool: PgPool, context: ClientContext): Attachment {
         connections.get(client)?.detach()
       }
     }
+  }
+}
+
+/** The name of the database, where the settings tell. */
+function databaseOf ({ options: { database, connectionString } }: PgPool): string | undefined {
+  try {
+    return connectionString === undefined ? database : decodeURIComponent(new URL(connectionString).pathname.slice(1)) || database
+  } catch {
+    return database
   }
 }
 

@@ -188,10 +188,10 @@ t.test('a name that two own metrics come to under semconv is reported', async t 
   const { vitals, scrape, warnings } = await openStore(t, { naming: 'semconv', meters: false })
   vitals.gauge({ name: 'disk_bytes', help: 'One.', otlp: { name: 'disk', unit: 'By' } }).set(1)
   vitals.counter({ name: 'disk_total', help: 'Two.', otlp: { name: 'disk_bytes', unit: '' } }).inc()
-  vitals.gauge({ name: 'disk_of_bytes', help: 'Three.', otlp: { name: 'disk', unit: 'By' } }).set(1)
+  vitals.histogram({ name: 'disk_of_bytes', help: 'Three.', otlp: { name: 'disk', unit: 'By' } }).observe(1)
   await scrape()
   t.ok((await scrape()).has('disk_bytes'))
-  t.match(warnings, [/Prometheus is not shown counter disk_bytes_total of fastify-vitals/, /Prometheus is not shown gauge disk_bytes of fastify-vitals: gauge disk_bytes of fastify-vitals has that name already/])
+  t.match(warnings, [/Prometheus is not shown counter disk_bytes_total of fastify-vitals/, /Prometheus is not shown histogram disk_bytes of fastify-vitals: gauge disk_bytes of fastify-vitals has that name already/])
   const reports: string[] = []
   const family = { name: 'x', help: '', type: 'gauge', unit: undefined, banks: [] } as const
   createView('semconv', undefined, () => {})({ takenMs: 0, constantLabels: {}, families: [] })
