@@ -24,7 +24,8 @@ export class Mysql2Connection {
   /** Commands with events: when the connection breaks, they hear nothing. */
   readonly #listening = new Set<Settle>()
   readonly #restore: readonly (() => void)[]
-  /** What the connection failed with while it took a statement. */
+  /** Whether it is being given a statement, and what it failed with meanwhile. */
+  #isTaking = false
   #failure: unknown
 
   constructor (connection: object, db: DbClient) {
@@ -54,6 +55,7 @@ export class Mysql2Connection {
     const isAnswered = typeof callback === 'function' || (isCommand(sql) && answer(sql, settle))
     const observed = typeof callback === 'function' ? args.toSpliced(at, 1, observe(callback as Callback, settle)) : args
     this.#failure = undefined
+    this.#isTaking = true
     try {
       const command = Reflect.apply(original, receiver, observed)
       if (!isAnswered) this.#listen(command as Command, settle)
@@ -61,14 +63,16 @@ export class Mysql2Connection {
     } catch (error) {
       settle(error)
       throw error
+    } finally {
+      this.#isTaking = false
     }
   }
 
-  /** A statement that `prepare()` has prepared; `execute()` prepares later. */
+  /** The run of a statement that `prepare()` has prepared. */
   #add (receiver: object, original: Method, args: unknown[]): unknown {
     const [command] = args as [Command]
-    this.#failure = undefined
-    if (command.statement !== undefined) {
+    if (!this.#isTaking && command.statement !== undefined) {
+      this.#failure = undefined
       const settle = this.#start(this.#db.statement(command.statement.query))
       if (!answer(command, settle)) this.#listen(command, settle)
     }

@@ -152,9 +152,9 @@ function observeCheckouts (pool: object, db: DbClient, observe: (connection: obj
     }
   }))
   const restoreCheckout = wrapMethod(pool, 'getConnection', (receiver, original, args) => {
-    const [callback] = args as [Callback | undefined]
+    const [callback] = args as [Callback]
     // The pool asks again where a connection was lost while others waited.
-    if (typeof callback !== 'function' || ours.has(callback)) return Reflect.apply(original, receiver, args)
+    if (ours.has(callback)) return Reflect.apply(original, receiver, args)
     const statement = asking
     const startedMs = performance.now()
     const observed: Callback = function (error, ...rest) {

@@ -24,7 +24,7 @@ export class MariadbServer {
 
   /** Resolves once it takes connections. */
   async start (): Promise<void> {
-    const settings = [`--user=${userInfo().username}`, `--datadir=${this.#data}`, `--socket=${join(this.#folder, 'socket')}`, `--pid-file=${join(this.#folder, 'pid')}`, '--bind-address=127.0.0.1', `--port=${this.port}`, '--innodb-flush-log-at-trx-commit=0', '--skip-name-resolve']
+    const settings = [`--user=${userInfo().username}`, `--datadir=${this.#data}`, `--socket=${join(this.#folder, 'socket')}`, `--pid-file=${join(this.#folder, 'pid')}`, '--bind-address=127.0.0.1', `--port=${this.port}`, '--innodb-flush-log-at-trx-commit=2', '--skip-name-resolve']
     const server = this.#process = spawn('mariadbd', ['--no-defaults', ...settings], { stdio: ['ignore', 'ignore', 'pipe'] })
     for await (const text of server.stderr!.setEncoding('utf8').iterator({ destroyOnReturn: false })) if (String(text).includes('ready for connections')) break
     server.stderr!.resume()
