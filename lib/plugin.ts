@@ -73,9 +73,10 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     })
   }
   const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
-  if (enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
+  const watchLimiters = enabled && options.limiter !== false ? (other: FastifyInstance): void => attachLimiterWatch(other, limiter.watch) : undefined
+  watchLimiters?.(app)
   const endpoint = enabled && options.endpoint
-    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), makeCheck: options.limiter === false ? undefined : make => limiter.watch.made(make as never) as never })
+    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), watchLimiters })
     : undefined
   app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, clients, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
 }
