@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parseSamples } from '../support/samples.ts'
-import { startRedis } from '../limiter/support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { Clone, until } from './example.ts'
 
 // Three starts, each with a database of its own.
@@ -23,10 +23,15 @@ async function search (origin: string): Promise<number> {
   return status
 }
 
-/** The rate-limiter set of a service, by name and labels, without the bounds of histograms. */
-async function seriesOf (origin: string): Promise<Record<string, number>> {
+/** The rate-limiter set of a service, without the metrics' own endpoint. */
+function seriesOf (origin: string): Promise<Record<string, number>> {
+  return samplesOf(origin, /^rate_limit_.*(total|_count)$/)
+}
+
+/** Metrics of a service by name and labels. */
+async function samplesOf (origin: string, names: RegExp): Promise<Record<string, number>> {
   const response = await fetch(`${origin}/v1/metrics`, { headers: { authorization: `Bearer ${token}` } })
-  const samples = parseSamples(await response.text()).filter(({ name, labels: { le, endpoint } }) => /^rate_limit_.*(total|_count)$/.test(name) && le === undefined && endpoint !== '/v1/metrics')
+  const samples = parseSamples(await response.text()).filter(({ name, labels: { endpoint } }) => names.test(name) && endpoint !== '/v1/metrics')
   return Object.fromEntries(samples.map(({ name, labels, value }) => [[name, ...Object.entries(labels).sort().map(([key, label]) => `${key}=${label}`)].join(' '), value]))
 }
 
@@ -66,7 +71,18 @@ t.test('with REDIS_URL, processes share their limits, and go on without Redis', 
     'rate_limit_store_duration_seconds_count operation=incr store=redis': 3
   })
 
+  const organization = { slug: 'umbrella', name: 'Umbrella' }
+  await fetch(`${first}/organizations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(organization) })
+  for (const look of [1, 2]) t.match(await (await fetch(`${first}/organizations/umbrella`)).json(), organization, `look ${look}`)
+  t.match(await samplesOf(first, /^(cache_operations_total|health_dependency_status)$/), {
+    'cache_operations_total cache_type=organizations operation=get status=miss': 1,
+    'cache_operations_total cache_type=organizations operation=set status=success': 1,
+    'cache_operations_total cache_type=organizations operation=get status=hit': 1,
+    'health_dependency_status dependency=organizations': 1
+  })
+
   await redis.kill()
+  t.equal((await fetch(`${first}/organizations/umbrella`)).status, 200, 'without its cache it asks the database')
   await until(async () => await login(second, right) === 200)
   const series = await seriesOf(second)
   const failed = Object.entries(series).filter(([name]) => name.startsWith('rate_limit_errors_total endpoint=/login')).reduce((sum, [, value]) => sum + value, 0)

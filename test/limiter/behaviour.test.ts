@@ -10,7 +10,7 @@ import vitals from '../../lib/index.ts'
 import { CustomStore } from './support/custom-store.ts'
 import type { Fates } from './support/limiter-ledger.ts'
 import { add, readLedger, sum } from './support/limiter-ledger.ts'
-import { startRedis } from './support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import type { Kit, LimiterPlugin, Order, Scenario, Step } from './support/scenarios.ts'
 import { scenarios } from './support/scenarios.ts'
 
