@@ -9,12 +9,13 @@ import * as http from './sections/http.js'
 import * as limiter from './sections/limiter.js'
 import * as off from './sections/off.js'
 import * as otlp from './sections/otlp.js'
+import * as outbound from './sections/outbound.js'
 import * as push from './sections/push.js'
 import * as record from './sections/record.js'
 import * as scrape from './sections/scrape.js'
 import { table } from './table.js'
 
-const sections = { record, http, off, limiter, scrape, block, heap, otlp, push }
+const sections = { record, http, off, limiter, outbound, scrape, block, heap, otlp, push }
 const results = new URL('./results.md', import.meta.url)
 
 const { values, positionals } = parseArgs({

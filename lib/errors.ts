@@ -8,6 +8,8 @@ export type VitalsErrorCode =
   | 'FSV_ERR_METRIC_CONFLICT'
   | 'FSV_ERR_LISTEN'
   | 'FSV_ERR_MISSING_PACKAGE'
+  | 'FSV_ERR_UNKNOWN_CLIENT'
+  | 'FSV_ERR_CLIENT_CONNECTED'
 
 /** An error of this package: what was expected, what came, what to do, and a stable {@link VitalsErrorCode}. */
 export class VitalsError extends Error {

@@ -26,6 +26,7 @@ export function createMeterBridge (): MeterBridge {
 export type { VitalsErrorCode } from './errors.ts'
 export type { AuthOptions, BasicCredentials, LimiterOptions, ListenOptions, Naming, RateLimitOptions, RouteConfig, VitalsOptions } from './options.ts'
 export type { MeterBridge } from './bridges/meter-bridge.ts'
+export type { InstrumentOptions } from './clients/clients.ts'
 export type { PromRegistry } from './bridges/prom-registry.ts'
 export type { PromView } from './bridges/prom-view.ts'
 export type { OtlpOptions } from './export/otlp-options.ts'

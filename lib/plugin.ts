@@ -6,10 +6,13 @@ import { readActiveSpan } from './bridges/active-span.ts'
 import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
+import { Clients } from './clients/clients.ts'
+import { attachOutbound } from './clients/outbound/outbound.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
 import type { Pusher } from './export/pusher.ts'
+import { isPushAgent } from './export/push-connections.ts'
 import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
@@ -44,6 +47,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   const exposition = new Exposition(registry, createView(naming, resource?.attributes as Attributes | undefined, log.warn))
   let pusher: Pusher | undefined
   let recorder: Recorder | undefined
+  let clients: Clients | undefined
   if (enabled) {
     registry.onWarning(log.warn)
     // What is recorded elsewhere.
@@ -54,6 +58,8 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     const scheme = app.initialConfig.https ? 'https' : 'http'
     recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
+    clients = new Clients(registry, withErrorTypes, log.warn)
+    if (options.outbound) partings.push(attachOutbound(registry, { withErrorTypes, traces, isOwnAgent: isPushAgent }))
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
     if (isPushing) {
       const { startPusher } = await import('./export/pusher.ts')
@@ -62,15 +68,17 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     app.addHook('onReady', async () => log.info(startLine(options)))
     app.addHook('onClose', async () => {
       await pusher?.close()
+      clients?.close()
       for (const part of partings) part()
     })
   }
   const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
-  if (enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
+  const watchLimiters = enabled && options.limiter !== false ? (other: FastifyInstance): void => attachLimiterWatch(other, limiter.watch) : undefined
+  watchLimiters?.(app)
   const endpoint = enabled && options.endpoint
-    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), makeCheck: options.limiter === false ? undefined : make => limiter.watch.made(make as never) as never })
+    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), watchLimiters })
     : undefined
-  app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
+  app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, clients, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
 }
 
 // What needs OpenTelemetry's SDK is loaded with what is on: the SDK takes more time and memory than all the rest.

@@ -1,3 +1,4 @@
+import type { Clients, InstrumentOptions } from './clients/clients.ts'
 import type { Endpoint } from './endpoint/endpoint.ts'
 import type { PromView } from './bridges/prom-view.ts'
 import { shown, VitalsError } from './errors.ts'
@@ -15,6 +16,8 @@ export interface Doors {
   readonly pusher: Pusher | undefined
   readonly promRegistry: PromView
   readonly rateLimiter: RateLimiter
+  /** `undefined` where nothing is recorded. */
+  readonly clients: Clients | undefined
 }
 
 /** What `app.vitals` offers. */
@@ -52,6 +55,20 @@ export class Vitals {
   /** Where to scrape (`http://127.0.0.1:3000/v1/metrics`); `undefined` where there is no endpoint, or before it listens. */
   get url (): string | undefined {
     return this.#doors.endpoint?.url()
+  }
+
+  /**
+   * Measures a client of a database or a cache, recognised by what it is. Returns the client, unchanged in type and behaviour; for
+   * Prisma, whose clients cannot be changed, the extended client, which is the one to use. Once more is once.
+   * Throws `FSV_ERR_UNKNOWN_CLIENT`, with a list of those that are known, and `FSV_ERR_CLIENT_CONNECTED` where a client must not be connected yet.
+   */
+  instrument<C extends object> (client: C, options: InstrumentOptions): C {
+    return this.#doors.clients === undefined ? client : this.#doors.clients.instrument(client, options)
+  }
+
+  /** Leaves a client as it was; `app.close()` does so for all. Returns whether it was instrumented by this application. */
+  uninstrument (client: object): boolean {
+    return this.#doors.clients?.uninstrument(client) ?? false
   }
 
   /** All metrics as text. @default { format: 'prometheus' } */

@@ -1,0 +1,57 @@
+import type { Registry } from '../series/registry.ts'
+import { CacheClient } from './cache-client.ts'
+import { CacheMetrics } from './cache.ts'
+import type { Attachment } from './client-adapter.ts'
+import { DbClient } from './db-client.ts'
+import { DbMetrics } from './db.ts'
+import { HealthMetrics } from './health.ts'
+
+/** An instrumented client. */
+export interface HeldClient extends Attachment {
+  /** What the application gave; {@link Attachment.client} may stand for it. */
+  readonly given: object
+  readonly name: string
+  /** How many applications have instrumented it. */
+  users: number
+}
+
+const setsOfStores = new WeakMap<Registry, ClientSets>()
+
+/** What belongs to a store, however many applications share it: the metrics of clients, and which clients have them. */
+export class ClientSets {
+  readonly held = new WeakMap<object, HeldClient>()
+  /** What is observed already, as a client or as a part of one. */
+  readonly observed = new WeakSet<object>()
+  readonly #registry: Registry
+  readonly #withErrorTypes: boolean
+  #db: DbMetrics | undefined
+  #cache: CacheMetrics | undefined
+
+  private constructor (registry: Registry, withErrorTypes: boolean) {
+    this.#registry = registry
+    this.#withErrorTypes = withErrorTypes
+  }
+
+  /** The sets of a store; the first application decides `withErrorTypes`. */
+  static of (registry: Registry, withErrorTypes: boolean): ClientSets {
+    let sets = setsOfStores.get(registry)
+    if (sets === undefined) setsOfStores.set(registry, sets = new ClientSets(registry, withErrorTypes))
+    return sets
+  }
+
+  /** The metrics are defined by the first client that has them. */
+  db (name: string, system: string, namespace: string | undefined): DbClient {
+    this.#db ??= new DbMetrics(this.#registry, this.#withErrorTypes)
+    if (namespace !== undefined) this.#db.namespaces.set(name, namespace)
+    return new DbClient(this.#db, system, name)
+  }
+
+  get health (): HealthMetrics {
+    return HealthMetrics.of(this.#registry)
+  }
+
+  cache (name: string): CacheClient {
+    this.#cache ??= new CacheMetrics(this.#registry)
+    return new CacheClient(this.#cache, name)
+  }
+}

@@ -1,0 +1,26 @@
+type Method = (this: unknown, ...args: unknown[]) => unknown
+
+/** What runs in the place of a method: calls `original` with what it was called with, and may look at what comes of it. */
+export type Observer = (receiver: object, original: Method, args: unknown[]) => unknown
+
+/**
+ * Puts an observer in the place of a method, which keeps its name and its length; returns how to put back what was there.
+ * Where somebody else has wrapped the method since, it stays in the chain and does nothing.
+ */
+export function wrapMethod (target: object, name: string, observe: Observer): () => void {
+  const own = Object.getOwnPropertyDescriptor(target, name)
+  const original = Reflect.get(target, name) as Method
+  let isOn = true
+  function wrapped (this: object, ...args: unknown[]): unknown {
+    return isOn ? observe(this, original, args) : Reflect.apply(original, this, args)
+  }
+  Object.defineProperty(wrapped, 'name', { value: original.name, configurable: true })
+  Object.defineProperty(wrapped, 'length', { value: original.length, configurable: true })
+  Object.defineProperty(target, name, { value: wrapped, configurable: true, writable: true, enumerable: own?.enumerable ?? false })
+  return () => {
+    isOn = false
+    if (Object.getOwnPropertyDescriptor(target, name)?.value !== wrapped) return
+    if (own === undefined) Reflect.deleteProperty(target, name)
+    else Object.defineProperty(target, name, own)
+  }
+}
