@@ -117,10 +117,10 @@ t.test('commands of Redis by their replies', async t => {
     ['set', null, 'success'],
     ['user text', 'x', 'success']
   ]
-  for (const [name, reply, status] of replies) {
+  for (const [i, [name, reply, status]] of replies.entries()) {
     const labels = { cache_type: 'session', operation: name === 'user text' ? 'other' : name, status }
     const before = registry.read('cache_operations_total', labels) as number | undefined ?? 0
     operations.of(name).replied(startedMs, reply)
-    t.equal(registry.read('cache_operations_total', labels), before + 1, `${name} ${String(reply)} is ${status}`)
+    t.equal(registry.read('cache_operations_total', labels), before + 1, `reply ${i}: ${name} is ${status}`)
   }
 })

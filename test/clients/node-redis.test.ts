@@ -225,6 +225,25 @@ for (const [title, library] of Object.entries(libraries)) {
       t.same(await countedOperations(app, 'pool'), { 'set success': 1, 'other error': 1 })
     })
 
+    await t.test('a pool is up as long as one of its connections is, whatever became of others', async t => {
+      const { app } = await open(t)
+      const pool = library.createClientPool(toOptions({ port: server.port }), { minimum: 1, maximum: 2, cleanupDelay: 1 }).on('error', () => {})
+      t.teardown(() => pool.isOpen && pool.destroy())
+      app.vitals.instrument(pool, { name: 'pool' })
+      const health = async (): Promise<unknown> => {
+        await app.vitals.render()
+        return app.vitals.read('health_dependency_status', { dependency: 'pool' })
+      }
+      t.equal(await health(), 0)
+      await pool.connect()
+      await Promise.all([pool.get('a'), pool.get('a')])
+      t.equal(await health(), 1)
+      while (pool.totalClients > 1) await new Promise(resolve => setImmediate(resolve))
+      t.equal(await health(), 1)
+      pool.destroy()
+      t.equal(await health(), 0)
+    })
+
     await t.test('a rejection that nobody handles stays one', async t => {
       const { client } = await open(t)
       await client.set('text', 'x')

@@ -109,6 +109,20 @@ for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': re
       t.equal((app.vitals.read('cache_operation_duration_seconds', { cache_type: 'cluster', operation: 'get' }) as { count: number }).count, count + 2)
     })
 
+    await t.test('counts what a node has given away already once', async t => {
+      await client.set(here, 'given')
+      const earlier = await counted()
+      await cluster.beginToMove(here)
+      t.teardown(async () => {
+        await cluster.move(here, too)
+        await cluster.moveBack(here, too)
+      })
+      t.equal(await client.get(here), 'given')
+      t.equal((await counted())['get hit'], earlier['get hit']! + 1)
+      t.equal((await counted())['other success'], undefined)
+      t.equal((await counted())['asking success'], undefined)
+    })
+
     await t.test('counts what is redirected for ever, and what finds no node', async t => {
       const strict = open({ maxCommandRedirections: 0 })
       t.teardown(() => strict.isOpen && strict.destroy())

@@ -36,7 +36,12 @@ export class RedisCluster {
     await this.#moveTo(this.#nodes[0]!, keys)
   }
 
-  async #moveTo (target: RedisServer, keys: readonly string[]): Promise<void> {
+  /** Begins to move the slot of a key, which is there already while the slot is not. */
+  async beginToMove (key: string): Promise<void> {
+    await this.#moveTo(this.#nodes.at(-1)!, [key], false)
+  }
+
+  async #moveTo (target: RedisServer, keys: readonly string[], isToEnd: boolean = true): Promise<void> {
     const slot = Number.parseInt((await target.run(`CLUSTER KEYSLOT ${keys[0]}`)).slice(1))
     const targetId = await idOf(target)
     const owner = await this.#ownerOf(slot)
@@ -44,6 +49,7 @@ export class RedisCluster {
     await target.run(`CLUSTER SETSLOT ${slot} IMPORTING ${await idOf(owner)}`)
     await owner.run(`CLUSTER SETSLOT ${slot} MIGRATING ${targetId}`)
     for (const key of keys) await owner.run(`MIGRATE 127.0.0.1 ${target.port} ${key} 0 5000 REPLACE`)
+    if (!isToEnd) return
     for (const node of [target, ...this.#nodes.filter(node => node !== target)]) await node.run(`CLUSTER SETSLOT ${slot} NODE ${targetId}`)
   }
 
