@@ -1,3 +1,5 @@
+import type { Resource } from '@opentelemetry/resources'
+import type { MetricProducer } from '@opentelemetry/sdk-metrics'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { readActiveSpan } from './bridges/active-span.ts'
@@ -5,13 +7,12 @@ import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
 import { Clients } from './clients/clients.ts'
+import { attachOutbound } from './clients/outbound/outbound.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
-import { OtlpProducer } from './export/otlp-producer.ts'
 import type { Pusher } from './export/pusher.ts'
-import { startPusher } from './export/pusher.ts'
-import { createResource } from './export/resource.ts'
+import { isPushAgent } from './export/push-connections.ts'
 import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
@@ -42,7 +43,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(traces && { traces }) })
     : new Registry({ recording: false })
   const isPushing = otlp.targets.length > 0
-  const resource = enabled && (isPushing || naming === 'semconv') ? await createResource(otlp.resource, process.env) : undefined
+  const resource = enabled && (isPushing || naming === 'semconv') ? await loadResource(otlp.resource) : undefined
   const exposition = new Exposition(registry, createView(naming, resource?.attributes as Attributes | undefined, log.warn))
   let pusher: Pusher | undefined
   let recorder: Recorder | undefined
@@ -51,15 +52,19 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     registry.onWarning(log.warn)
     // What is recorded elsewhere.
     const partings = options.registries.map((other, i) => registry.addSource(new PromSource(other, i + 1, registry.constantLabels, log.warn)))
-    partings.push(joinMeters(options.meters, registry, () => new OtlpProducer(registry, { withoutMeters: true }), log.warn))
+    partings.push(await joinMeters(options.meters, registry, async () => await createProducer(registry), log.warn))
     // What is recorded here.
     const withErrorTypes = isPushing || naming === 'semconv' || typeof options.meters === 'object'
     const scheme = app.initialConfig.https ? 'https' : 'http'
     recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
     clients = new Clients(registry, withErrorTypes, log.warn)
+    if (options.outbound) partings.push(attachOutbound(registry, { withErrorTypes, traces, isOwnAgent: isPushAgent }))
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
-    if (isPushing) pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
+    if (isPushing) {
+      const { startPusher } = await import('./export/pusher.ts')
+      pusher = await sharePusher(registry, async () => await startPusher(registry, resource!, otlp, log))
+    }
     app.addHook('onReady', async () => log.info(startLine(options)))
     app.addHook('onClose', async () => {
       await pusher?.close()
@@ -68,19 +73,32 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     })
   }
   const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
-  if (enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
+  const watchLimiters = enabled && options.limiter !== false ? (other: FastifyInstance): void => attachLimiterWatch(other, limiter.watch) : undefined
+  watchLimiters?.(app)
   const endpoint = enabled && options.endpoint
-    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), makeCheck: options.limiter === false ? undefined : make => limiter.watch.made(make as never) as never })
+    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), watchLimiters })
     : undefined
   app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, clients, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
+}
+
+// What needs OpenTelemetry's SDK is loaded with what is on: the SDK takes more time and memory than all the rest.
+
+async function loadResource (given: Attributes): Promise<Resource> {
+  const { createResource } = await import('./export/resource.ts')
+  return await createResource(given, process.env)
+}
+
+async function createProducer (registry: Registry): Promise<MetricProducer> {
+  const { OtlpProducer } = await import('./export/otlp-producer.ts')
+  return new OtlpProducer(registry, { withoutMeters: true })
 }
 
 /** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */
 const SCRAPE_SIZE_BUCKETS: readonly number[] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
 
 function scrapeObserver (registry: Registry): (durationSeconds: number, sizeBytes: number) => void {
-  const duration = registry.histogram({ name: 'vitals_scrape_duration_seconds', help: 'Time to render and hand over a scrape.', unit: 'seconds' })
-  const size = registry.histogram({ name: 'vitals_scrape_size_bytes', help: 'Bytes of text of a scrape, before compression.', unit: 'bytes', buckets: SCRAPE_SIZE_BUCKETS })
+  const duration = registry.histogram({ name: 'vitals_scrape_duration_seconds', help: 'Time to render and hand over a scrape.', unit: 'seconds', otlp: { name: 'vitals.scrape.duration', unit: 's' } })
+  const size = registry.histogram({ name: 'vitals_scrape_size_bytes', help: 'Bytes of text of a scrape, before compression.', unit: 'bytes', buckets: SCRAPE_SIZE_BUCKETS, otlp: { name: 'vitals.scrape.size', unit: 'By' } })
   return (durationSeconds, sizeBytes) => {
     duration.observe(durationSeconds)
     size.observe(sizeBytes)

@@ -1,4 +1,4 @@
-import { describeTarget } from './export/pusher.ts'
+import { describeTarget } from './export/describe-target.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /** One line that says what is on; no secret is in it. */

@@ -1,22 +1,21 @@
-import { resourceFromAttributes } from '@opentelemetry/resources'
-import { AggregationTemporality, MetricReader } from '@opentelemetry/sdk-metrics'
-import type { CollectionResult, MetricProducer } from '@opentelemetry/sdk-metrics'
+import type { CollectionResult, MetricProducer, MetricReader } from '@opentelemetry/sdk-metrics'
+import { loadResources, loadSdk } from './load-sdk.ts'
 
 /** Most label sets of one instrument between two collections; the store's own limit holds for ever. */
 const LABEL_SETS_PER_COLLECTION = 2_001
 
 /** Reads meters on demand. What was read once is the store's to keep: the SDK holds one interval at the most. */
-class MeterReader extends MetricReader {
-  constructor () {
-    super({
-      aggregationTemporalitySelector: () => AggregationTemporality.DELTA,
-      cardinalitySelector: () => LABEL_SETS_PER_COLLECTION
-    })
+function createReader (): MetricReader {
+  const { AggregationTemporality, MetricReader } = loadSdk()
+  class MeterReader extends MetricReader {
+    protected async onForceFlush (): Promise<void> {}
+
+    protected async onShutdown (): Promise<void> {}
   }
-
-  protected async onForceFlush (): Promise<void> {}
-
-  protected async onShutdown (): Promise<void> {}
+  return new MeterReader({
+    aggregationTemporalitySelector: () => AggregationTemporality.DELTA,
+    cardinalitySelector: () => LABEL_SETS_PER_COLLECTION
+  })
 }
 
 /** Hands on to a producer that is only known once the application is built. */
@@ -24,7 +23,7 @@ class LateProducer implements MetricProducer {
   source: MetricProducer | undefined
 
   async collect (): Promise<CollectionResult> {
-    return await this.source?.collect() ?? { resourceMetrics: { resource: resourceFromAttributes({}), scopeMetrics: [] }, errors: [] }
+    return await this.source?.collect() ?? { resourceMetrics: { resource: loadResources().resourceFromAttributes({}), scopeMetrics: [] }, errors: [] }
   }
 }
 
@@ -34,12 +33,19 @@ class LateProducer implements MetricProducer {
  */
 export class MeterBridge {
   /** Lets `/v1/metrics` show what the application records through OpenTelemetry. */
-  readonly reader: MetricReader = new MeterReader()
+  readonly reader: MetricReader = createReader()
   readonly #producer = new LateProducer()
+  #isPushed = false
 
   /** Lets the application's SDK push what this plugin records. */
   get producer (): MetricProducer {
+    this.#isPushed = true
     return this.#producer
+  }
+
+  /** Whether the producer was asked for: then what the environment says of a receiver is the SDK's business. */
+  get isPushed (): boolean {
+    return this.#isPushed
   }
 
   /** Tells the producer where its metrics come from; the plugin does. */

@@ -1,5 +1,4 @@
 import { ValueType } from '@opentelemetry/api'
-import { DataPointType } from '@opentelemetry/sdk-metrics'
 import type { DataPoint, ExponentialHistogram, Histogram, MetricData, ScopeMetrics } from '@opentelemetry/sdk-metrics'
 import type { CounterSeries } from '../series/counter.ts'
 import type { ExponentialBuckets } from '../series/exponential.ts'
@@ -14,6 +13,7 @@ import type { Registry } from '../series/registry.ts'
 import type { Series } from '../series/series.ts'
 import type { BankSnapshot, FamilySnapshot, SeriesIdentity } from '../series/snapshot.ts'
 import { toBankSnapshot } from '../series/snapshot.ts'
+import { GAUGE, HISTOGRAM, SUM } from './data-point-type.ts'
 
 const OVERFLOW_KEY = 'otel.metric.overflow'
 const SCOPE_NAME = 'otel_scope_name'
@@ -53,7 +53,7 @@ export class MeterFamily {
   absorb (data: MetricData): void {
     const seen = new Set<Series>()
     for (const point of data.dataPoints) {
-      const series = this.#seriesOf(point.attributes as Attributes, data.dataPointType === DataPointType.HISTOGRAM ? (point.value as Histogram).buckets.boundaries : [])
+      const series = this.#seriesOf(point.attributes as Attributes, data.dataPointType === HISTOGRAM ? (point.value as Histogram).buckets.boundaries : [])
       seen.add(series)
       this.#add(series, point as DataPoint<never>)
     }
@@ -144,15 +144,15 @@ export class MeterFamily {
 
 function kindOf (data: MetricData): NamedKind {
   switch (data.dataPointType) {
-    case DataPointType.SUM: return data.isMonotonic ? 'sum' : 'updown'
-    case DataPointType.GAUGE: return 'gauge'
-    case DataPointType.HISTOGRAM: return 'histogram'
+    case SUM: return data.isMonotonic ? 'sum' : 'updown'
+    case GAUGE: return 'gauge'
+    case HISTOGRAM: return 'histogram'
     default: return 'exponential'
   }
 }
 
 function boundsOf (data: MetricData): { buckets?: readonly number[] } {
-  const boundaries = data.dataPointType === DataPointType.HISTOGRAM ? data.dataPoints[0]!.value.buckets.boundaries : []
+  const boundaries = data.dataPointType === HISTOGRAM ? data.dataPoints[0]!.value.buckets.boundaries : []
   return boundaries.length > 0 ? { buckets: boundaries } : {}
 }
 

@@ -12,10 +12,12 @@ type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
 
 interface Config {
   readonly text?: unknown
+  /** A stream's. */
+  readonly cursor?: { readonly text?: unknown }
   callback?: unknown
 }
 
-/** What pg hands to the connection itself: a Query, a cursor, a stream. */
+/** What pg hands to the connection itself: a Query, a cursor, a stream. The Query of pg-native has other methods. */
 interface Submittable extends Config {
   readonly submit: unknown
   readonly handleError: unknown
@@ -55,13 +57,13 @@ export class PgConnection {
 
   #query (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
     const [config] = args as [Config | string | null | undefined]
-    const known = this.#db.statement(typeof config === 'string' ? config : config?.text)
+    const known = this.#db.statement(typeof config === 'string' ? config : config?.text ?? config?.cursor?.text)
     const status = this.#client.getTransactionStatus?.()
     if (typeof status === 'string') this.#transactions.saw(status !== 'I')
     const startedMs = performance.now()
     try {
       if (isSubmittable(config)) {
-        this.#observe(config, known, startedMs)
+        if (typeof config.handleReadyForQuery === 'function') this.#observe(config, known, startedMs)
         return Reflect.apply(original, receiver, args)
       }
       const at = typeof args[1] === 'function' ? 1 : 2
@@ -124,7 +126,7 @@ export class PgConnection {
   }
 
   #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
-    row.failed(startedMs, error, ERROR_TYPES[(error as Error | undefined)?.message ?? ''])
+    row.failed(startedMs, error, ERROR_TYPES[(error as Error).message])
     this.#transactions.failed(statement)
   }
 }

@@ -9,7 +9,7 @@ interface PgPool extends NodeJS.EventEmitter {
   readonly totalCount: number
   readonly idleCount: number
   readonly waitingCount: number
-  readonly options: { readonly max?: number, readonly database?: string }
+  readonly options: { readonly max?: number, readonly database?: string, readonly connectionString?: string }
   readonly _clients?: readonly object[]
 }
 
@@ -45,7 +45,7 @@ function attachClient (client: PgClient, context: ClientContext): Attachment {
 }
 
 function attachPool (pool: PgPool, context: ClientContext): Attachment {
-  const db = context.db('postgresql', pool.options.database)
+  const db = context.db('postgresql', databaseOf(pool))
   const connections = new WeakMap<object, PgConnection>()
   const observe = (client: object): void => {
     if (context.observed.has(client)) return
@@ -66,6 +66,15 @@ function attachPool (pool: PgPool, context: ClientContext): Attachment {
         connections.get(client)?.detach()
       }
     }
+  }
+}
+
+/** The name of the database, where the settings tell. */
+function databaseOf ({ options: { database, connectionString } }: PgPool): string | undefined {
+  try {
+    return connectionString === undefined ? database : decodeURIComponent(new URL(connectionString).pathname.slice(1)) || database
+  } catch {
+    return database
   }
 }
 
@@ -90,25 +99,31 @@ function observeCheckouts (pool: object, db: DbClient): () => void {
     const query = asking
     const startedMs = performance.now()
     const failed = (error: unknown): void => {
-      if (TIMEOUTS.has((error as Error | undefined)?.message)) db.connectionTimedOut()
-      query?.row.failed(startedMs, error, TIMEOUTS.has((error as Error | undefined)?.message) ? 'connection_timeout' : undefined)
+      const isTimeout = TIMEOUTS.has((error as Error).message)
+      if (isTimeout) db.connectionTimedOut()
+      query?.row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
     }
     const [callback] = args as [Callback | undefined]
-    if (typeof callback === 'function') {
-      const observed: Callback = function (error, ...rest) {
-        if (error) failed(error)
-        else db.connected(startedMs)
-        return Reflect.apply(callback, this, [error, ...rest])
+    try {
+      if (typeof callback === 'function') {
+        const observed: Callback = function (error, ...rest) {
+          if (error) failed(error)
+          else db.connected(startedMs)
+          return Reflect.apply(callback, this, [error, ...rest])
+        }
+        return Reflect.apply(original, receiver, [observed])
       }
-      return Reflect.apply(original, receiver, [observed])
-    }
-    return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(client => {
-      db.connected(startedMs)
-      return client
-    }, error => {
+      return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(client => {
+        db.connected(startedMs)
+        return client
+      }, error => {
+        failed(error)
+        throw error
+      })
+    } catch (error) {
       failed(error)
       throw error
-    })
+    }
   })
   return () => {
     restoreConnect()

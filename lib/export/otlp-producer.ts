@@ -86,7 +86,7 @@ export class OtlpProducer implements MetricProducer {
         const row = memory === undefined ? cumulativeRow(bank, i) : memory.row(bank, i)
         // Most series of a metric are made in the same few moments.
         if (row.sinceMs !== sinceMs) startTime = toHrTime(sinceMs = row.sinceMs)
-        const frame = { startTime, endTime, attributes: this.#attributes.of(bank.series[i]!, family.toAttributes) }
+        const frame = { startTime, endTime, attributes: this.#attributes.of(bank.series[i]!, bank.toAttributes) }
         dataPoints.push(toPoint(kind, frame, row, bank.bounds))
         if (dataPoints.length % POINTS_PER_LOOK === 0) await turn.passIfOver()
       }

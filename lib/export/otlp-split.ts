@@ -25,9 +25,9 @@ export function splitBanks (whole: readonly BankSnapshot[], parts: readonly Bank
       subtract(rest[place.bank]!, place.row, part, row)
       rows.push(row)
     })
-    return select(part, rows)
+    return selectRows(part, rows)
   })
-  return [...rest.map(bank => select(bank, bank.series.flatMap((_, row) => bank.cells[row * bank.stride]! > 0 ? [row] : []))), ...split]
+  return [...rest.map(bank => selectRows(bank, bank.series.flatMap((_, row) => bank.cells[row * bank.stride]! > 0 ? [row] : []))), ...split]
 }
 
 function textWithout ({ names, values }: SeriesIdentity, label: string): string | undefined {
@@ -43,7 +43,8 @@ function subtract (from: BankSnapshot, row: number, part: BankSnapshot, partRow:
   from.cells[at + 1] = Math.max(0, from.cells[at + 1]!)
 }
 
-function select (bank: BankSnapshot, rows: readonly number[]): BankSnapshot {
+/** Some rows of a bank, its exemplars left behind unless it is all of them. */
+export function selectRows (bank: BankSnapshot, rows: readonly number[]): BankSnapshot {
   if (rows.length === bank.series.length) return bank
   const { stride } = bank
   const cells = new Float64Array(rows.length * stride)

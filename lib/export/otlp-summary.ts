@@ -1,6 +1,6 @@
 import type { BankSnapshot, SeriesIdentity } from '../series/snapshot.ts'
 import { attributesOf } from './otlp-attributes.ts'
-import type { OtlpFamily } from './otlp-view.ts'
+import type { OtlpBank, OtlpFamily } from './otlp-view.ts'
 
 /** Derived series are the same objects each time, so that what is remembered by series holds. */
 const derived = new WeakMap<SeriesIdentity, readonly SeriesIdentity[]>()
@@ -19,16 +19,16 @@ export function expandSummaries (family: OtlpFamily): OtlpFamily[] {
   ]
 }
 
-function column ({ bounds, stride, cells, series }: BankSnapshot, from: number): BankSnapshot {
+function column ({ bounds, stride, cells, series }: BankSnapshot, from: number): OtlpBank {
   const copied = new Float64Array(series.length * 2)
   series.forEach((_, row) => copied.set([cells[row * stride + from]!, cells[(row + 1) * stride - 1]!], row * 2))
-  return { bounds: [], stride: 2, cells: copied, series: series.map(each => derivedOf(each, bounds)[from]!) }
+  return { bounds: [], stride: 2, cells: copied, series: series.map(each => derivedOf(each, bounds)[from]!), toAttributes: undefined }
 }
 
-function toQuantiles ({ bounds, stride, cells, series }: BankSnapshot): BankSnapshot {
+function toQuantiles ({ bounds, stride, cells, series }: BankSnapshot): OtlpBank {
   const copied = new Float64Array(series.length * bounds.length * 2)
   series.forEach((_, row) => bounds.forEach((_, q) => copied.set([cells[row * stride + 2 + q]!, cells[(row + 1) * stride - 1]!], (row * bounds.length + q) * 2)))
-  return { bounds: [], stride: 2, cells: copied, series: series.flatMap(each => derivedOf(each, bounds).slice(2)) }
+  return { bounds: [], stride: 2, cells: copied, series: series.flatMap(each => derivedOf(each, bounds).slice(2)), toAttributes: undefined }
 }
 
 /** The series of the count, of the sum, and of each quantile. */

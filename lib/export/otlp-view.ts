@@ -1,9 +1,15 @@
 import type { OtlpIdentity, Scope } from '../series/otlp-identity.ts'
 import type { BankSnapshot, FamilySnapshot, Snapshot } from '../series/snapshot.ts'
+import { mergeOtlpFamilies } from './otlp-merge.ts'
 import { splitBanks } from './otlp-split.ts'
 
 /** The kinds of data that OpenTelemetry knows, and the summary, which its SDK does not. */
 export type OtlpKind = 'sum' | 'updown' | 'gauge' | 'histogram' | 'exponential' | 'summary'
+
+/** Series and how their labels become attributes. */
+export interface OtlpBank extends BankSnapshot {
+  readonly toAttributes: OtlpIdentity['toAttributes']
+}
 
 /** A metric under its OpenTelemetry name. */
 export interface OtlpFamily {
@@ -14,8 +20,7 @@ export interface OtlpFamily {
   readonly kind: OtlpKind
   readonly isInteger: boolean
   readonly scope: Scope | undefined
-  readonly toAttributes: OtlpIdentity['toAttributes']
-  readonly banks: readonly BankSnapshot[]
+  readonly banks: readonly OtlpBank[]
   /** What the store or its source calls it. */
   readonly origin: FamilySnapshot
 }
@@ -23,7 +28,10 @@ export interface OtlpFamily {
 /** Prometheus' words for units, in UCUM. */
 const UCUM: Readonly<Record<string, string>> = { seconds: 's', bytes: 'By', ratio: '1', celsius: 'Cel', watts: 'W', volts: 'V', amperes: 'A', joules: 'J', grams: 'g', meters: 'm', hertz: 'Hz' }
 
-/** A snapshot as OpenTelemetry names it: metrics that another one holds already are left out, split ones put together. */
+/**
+ * A snapshot as OpenTelemetry names it, each metric once: what another one holds already is left out, what was split or is part
+ * of one is put together.
+ */
 export function toOtlpFamilies ({ families }: Snapshot): OtlpFamily[] {
   const splitters = new Map<string, FamilySnapshot>()
   for (const family of families) {
@@ -44,12 +52,11 @@ export function toOtlpFamilies ({ families }: Snapshot): OtlpFamily[] {
       kind: kindOf(family, identity),
       isInteger: identity?.isInteger ?? false,
       scope: family.scope,
-      toAttributes: identity?.toAttributes,
-      banks,
+      banks: banks.map(bank => ({ ...bank, toAttributes: identity?.toAttributes })),
       origin: family
     })
   }
-  return named
+  return mergeOtlpFamilies(named)
 }
 
 function identityOf ({ otlp }: FamilySnapshot): OtlpIdentity | undefined {

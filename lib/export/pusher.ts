@@ -2,8 +2,9 @@ import type { Resource } from '@opentelemetry/resources'
 import { ConsoleMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
 import type { Registry } from '../series/registry.ts'
+import { describeTarget } from './describe-target.ts'
 import { createOtlpExporter } from './exporters.ts'
-import type { PushTarget, ResolvedOtlp } from './otlp-options.ts'
+import type { ResolvedOtlp } from './otlp-options.ts'
 import { OtlpProducer } from './otlp-producer.ts'
 import { PushConnections } from './push-connections.ts'
 import { WatchedExporter } from './push-exporter.ts'
@@ -19,13 +20,6 @@ export interface Pusher {
   flush (): Promise<void>
   /** Pushes for the last time, within the bound. */
   close (): Promise<void>
-}
-
-/** Where pushes go, for people: without credentials or query. */
-export function describeTarget (target: PushTarget, { url }: Pick<ResolvedOtlp, 'url'>): string {
-  if (target === 'console') return 'the console'
-  const { origin, pathname } = new URL(url)
-  return origin + (pathname === '/' ? '' : pathname)
 }
 
 /** Starts pushing to every target. */

@@ -1,9 +1,9 @@
 import { labelText } from '../series/labels.ts'
 import { toPrometheusLabels, toPrometheusName, toPrometheusUnit } from '../series/otel-names.ts'
-import type { Attributes } from '../series/otlp-identity.ts'
+import type { Attributes, Scope } from '../series/otlp-identity.ts'
 import type { FamilySnapshot, SeriesIdentity, Snapshot, SnapshotType } from '../series/snapshot.ts'
 import { attributesOf } from './otlp-attributes.ts'
-import type { OtlpFamily, OtlpKind } from './otlp-view.ts'
+import type { OtlpBank, OtlpFamily, OtlpKind } from './otlp-view.ts'
 import { toOtlpFamilies } from './otlp-view.ts'
 import { OWN_SCOPE } from './own-scope.ts'
 
@@ -39,11 +39,11 @@ export class SemconvView {
       type: isInfo ? 'info' : TYPE_OF[kind],
       unit: toPrometheusUnit(unit, kind),
       scope,
-      banks: family.banks.map(bank => ({ ...bank, series: bank.series.map(series => this.#identityOf(series, family, constant)) }))
+      banks: family.banks.map(bank => ({ ...bank, series: bank.series.map(series => this.#identityOf(series, bank.toAttributes, scope, constant)) }))
     }
   }
 
-  #identityOf (series: SeriesIdentity, { toAttributes, scope = OWN_SCOPE }: OtlpFamily, constant: Readonly<Record<string, string>>): SeriesIdentity {
+  #identityOf (series: SeriesIdentity, toAttributes: OtlpBank['toAttributes'], scope: Scope, constant: Readonly<Record<string, string>>): SeriesIdentity {
     let identity = this.#known.get(series)
     if (identity === undefined) {
       const version = scope.version === undefined ? {} : { otel_scope_version: scope.version }

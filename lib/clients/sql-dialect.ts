@@ -1,0 +1,37 @@
+/** Whose SQL it is; `ansi` for all others. */
+export type SqlDialect = 'postgresql' | 'mysql' | 'sqlite' | 'ansi'
+
+/** In what the dialects differ, as far as a statement's operation and table depend on it. */
+export interface SqlSyntax {
+  /** What opens a quoted identifier. */
+  readonly identifierQuotes: string
+  /** Where a backslash escapes: in all literals, in `E''`, nowhere. */
+  readonly backslash: 'always' | 'prefixed' | 'never'
+  readonly hasNestedComments: boolean
+  /** `$tag$ … $tag$` is a literal. */
+  readonly hasDollarQuotes: boolean
+  /** `#` begins a comment, and `--` only before a space. */
+  readonly hasHashComments: boolean
+  /** Which identifiers are told in lower case. */
+  readonly folds: 'unquoted' | 'all' | 'none'
+  /** A common table expression can name itself without RECURSIVE. */
+  readonly isRecursive: boolean
+}
+
+const ANSI: SqlSyntax = {
+  identifierQuotes: '"`[',
+  backslash: 'never',
+  hasNestedComments: false,
+  hasDollarQuotes: false,
+  hasHashComments: false,
+  folds: 'unquoted',
+  isRecursive: false
+}
+
+/** MySQL with its default `sql_mode`, in which `"` quotes a literal. */
+export const SYNTAX: Readonly<Record<SqlDialect, SqlSyntax>> = {
+  ansi: ANSI,
+  postgresql: { ...ANSI, identifierQuotes: '"', backslash: 'prefixed', hasNestedComments: true, hasDollarQuotes: true },
+  mysql: { ...ANSI, identifierQuotes: '`', backslash: 'always', hasHashComments: true, folds: 'none' },
+  sqlite: { ...ANSI, folds: 'all', isRecursive: true }
+}
