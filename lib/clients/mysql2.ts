@@ -159,8 +159,8 @@ function observeCheckouts (pool: object, db: DbClient, observe: (connection: obj
     const startedMs = performance.now()
     const observed: Callback = function (error, ...rest) {
       if (error) {
-        const { code, message } = error as { code?: unknown, message?: string }
-        const errorType = ERROR_TYPES[message ?? '']
+        const { code, message } = error as { code?: unknown, message?: unknown }
+        const errorType = ERROR_TYPES[String(message)]
         if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
         statement?.row.failed(startedMs, error, errorType)
       } else {
