@@ -7,11 +7,12 @@ import * as block from './sections/block.js'
 import * as heap from './sections/heap.js'
 import * as http from './sections/http.js'
 import * as limiter from './sections/limiter.js'
+import * as outbound from './sections/outbound.js'
 import * as record from './sections/record.js'
 import * as scrape from './sections/scrape.js'
 import { table } from './table.js'
 
-const sections = { record, http, limiter, scrape, block, heap }
+const sections = { record, http, limiter, outbound, scrape, block, heap }
 const results = new URL('./results.md', import.meta.url)
 
 const { values, positionals } = parseArgs({

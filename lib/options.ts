@@ -94,6 +94,8 @@ export interface VitalsOptions {
   readonly naming?: Naming
   /** Attaches the trace of the active span to counters and histogram buckets. @default false */
   readonly exemplars?: boolean
+  /** Counts the HTTP requests that the process makes: by `fetch`, undici, `node:http` and `node:https`. @default false */
+  readonly outbound?: boolean
 }
 
 /** Which names Prometheus is shown. */
@@ -128,6 +130,7 @@ export interface ResolvedOptions {
   readonly registries: readonly PromRegistry[]
   readonly naming: Naming
   readonly exemplars: boolean
+  readonly outbound: boolean
 }
 
 /** {@link LimiterOptions} with every choice made. */

@@ -7,10 +7,12 @@ import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
 import { Clients } from './clients/clients.ts'
+import { attachOutbound } from './clients/outbound/outbound.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
 import type { Pusher } from './export/pusher.ts'
+import { isPushAgent } from './export/push-connections.ts'
 import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
@@ -57,6 +59,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
     clients = new Clients(registry, withErrorTypes, log.warn)
+    if (options.outbound) partings.push(attachOutbound(registry, { withErrorTypes, traces, isOwnAgent: isPushAgent }))
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
     if (isPushing) {
       const { startPusher } = await import('./export/pusher.ts')
@@ -70,9 +73,10 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     })
   }
   const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
-  if (enabled && options.limiter !== false) await attachLimiterWatch(app, limiter.watch)
+  const watchLimiters = enabled && options.limiter !== false ? (other: FastifyInstance): void => attachLimiterWatch(other, limiter.watch) : undefined
+  watchLimiters?.(app)
   const endpoint = enabled && options.endpoint
-    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), makeCheck: options.limiter === false ? undefined : make => limiter.watch.made(make as never) as never })
+    ? await registerEndpoint(app, { ...options, prefix: (given as { prefix?: string }).prefix, exposition, onScrape: scrapeObserver(registry), watchLimiters })
     : undefined
   app.decorate('vitals', new Vitals(enabled, registry, { exposition, endpoint, pusher, clients, rateLimiter: limiter.reports, promRegistry: new PromView(registry, format => exposition.render(format)) }))
 }
@@ -93,8 +97,8 @@ async function createProducer (registry: Registry): Promise<MetricProducer> {
 const SCRAPE_SIZE_BUCKETS: readonly number[] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
 
 function scrapeObserver (registry: Registry): (durationSeconds: number, sizeBytes: number) => void {
-  const duration = registry.histogram({ name: 'vitals_scrape_duration_seconds', help: 'Time to render and hand over a scrape.', unit: 'seconds' })
-  const size = registry.histogram({ name: 'vitals_scrape_size_bytes', help: 'Bytes of text of a scrape, before compression.', unit: 'bytes', buckets: SCRAPE_SIZE_BUCKETS })
+  const duration = registry.histogram({ name: 'vitals_scrape_duration_seconds', help: 'Time to render and hand over a scrape.', unit: 'seconds', otlp: { name: 'vitals.scrape.duration', unit: 's' } })
+  const size = registry.histogram({ name: 'vitals_scrape_size_bytes', help: 'Bytes of text of a scrape, before compression.', unit: 'bytes', buckets: SCRAPE_SIZE_BUCKETS, otlp: { name: 'vitals.scrape.size', unit: 'By' } })
   return (durationSeconds, sizeBytes) => {
     duration.observe(durationSeconds)
     size.observe(sizeBytes)

@@ -14,7 +14,7 @@ import { Registry } from './series/registry.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry', 'otlp', 'meters', 'registries', 'naming', 'exemplars'] as const
+const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry', 'otlp', 'meters', 'registries', 'naming', 'exemplars', 'outbound'] as const
 const LABEL_VARIABLE = /^METRICS_LABEL_(.+)$/
 const MOST_SERIES = 10_000_000
 const LONGEST_WINDOW_MS = 86_400_000
@@ -27,7 +27,7 @@ const variable = new Check('FSV_ERR_INVALID_OPTION', 'Environment variable')
 export function resolveOptions (given: VitalsOptions, environment: Environment): ResolvedOptions {
   // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
-  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', exemplars = false } = root.object('options', ours, OPTIONS)
+  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', exemplars = false, outbound = false } = root.object('options', ours, OPTIONS)
   const isEnabled = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED'], true) : option.boolean('enabled', enabled)
   const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
   const httpLabels = resolveLabels(labels)
@@ -49,7 +49,8 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     meters: isEnabled && resolveMeters(meters, environment),
     registries: resolveRegistries(registries),
     naming: option.oneOf('naming', naming, ['prometheus', 'semconv']),
-    exemplars: option.boolean('exemplars', exemplars)
+    exemplars: option.boolean('exemplars', exemplars),
+    outbound: option.boolean('outbound', outbound)
   })
 }
 

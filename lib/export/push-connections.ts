@@ -4,6 +4,13 @@ import type { AgentOptions } from 'node:https'
 import { VitalsError } from '../errors.ts'
 import type { ResolvedOtlp } from './otlp-options.ts'
 
+const pushAgents = new WeakSet<object>()
+
+/** Whether an agent carries pushes, whichever application's. */
+export function isPushAgent (agent: unknown): boolean {
+  return typeof agent === 'object' && agent !== null && pushAgents.has(agent)
+}
+
 /** The connections that pushes go over, so that one that takes too long can be cut. */
 export class PushConnections {
   readonly #options: AgentOptions
@@ -16,7 +23,9 @@ export class PushConnections {
   /** Makes the exporter's agent. The module is loaded late, so that an instrumentation can see it. */
   readonly createAgent = async (protocol: string): Promise<Agent> => {
     const { Agent } = protocol === 'https:' ? await import('node:https') : await import('node:http')
-    return (this.#agent = new Agent(this.#options))
+    this.#agent = new Agent(this.#options)
+    pushAgents.add(this.#agent)
+    return this.#agent
   }
 
   /** Ends every exchange that is under way. */

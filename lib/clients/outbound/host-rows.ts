@@ -1,0 +1,82 @@
+import type { GaugeSeries } from '../../series/gauge.ts'
+import type { HistogramSeries } from '../../series/histogram.ts'
+import type { OutboundMetrics } from './outbound-metrics.ts'
+
+/** Methods that are label values; every other is `_OTHER` (OpenTelemetry semantic conventions, http.request.method). */
+const KNOWN_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
+
+const OTHER_METHOD = '_OTHER'
+
+/** The `status` of a request that got no response. */
+export const NO_RESPONSE = 'error'
+
+/** The series of one host: resolved once, then plain additions. */
+export class HostRows {
+  /** How many requests raised the gauge and have not ended. */
+  inFlight = 0
+  /** Nobody looks any more: what ends now is not counted. */
+  isAbandoned = false
+  readonly #metrics: OutboundMetrics
+  readonly #host: string
+  readonly #inProgress: GaugeSeries
+  readonly #methods = new Map<string, MethodRows>()
+
+  constructor (metrics: OutboundMetrics, host: string) {
+    this.#metrics = metrics
+    this.#host = host
+    this.#inProgress = metrics.inProgress.bind([host])
+  }
+
+  of (method: string): MethodRows {
+    const label = KNOWN_METHODS.has(method) ? method : OTHER_METHOD
+    let rows = this.#methods.get(label)
+    if (rows === undefined) this.#methods.set(label, rows = new MethodRows(this.#metrics, this, label, this.#host))
+    return rows
+  }
+
+  begin (): void {
+    this.inFlight++
+    this.#inProgress.inc()
+  }
+
+  end (): void {
+    this.inFlight--
+    this.#inProgress.dec()
+  }
+
+  /** Takes what is under way off the gauge: nobody will see it end. */
+  abandon (): void {
+    this.isAbandoned = true
+    this.#inProgress.dec(this.inFlight)
+  }
+}
+
+/** The series of one method at one host. */
+export class MethodRows {
+  readonly host: HostRows
+  readonly #metrics: OutboundMetrics
+  readonly #labels: readonly [method: string, host: string]
+  readonly #durations = new Map<number, HistogramSeries>()
+
+  constructor (metrics: OutboundMetrics, host: HostRows, method: string, hostLabel: string) {
+    this.host = host
+    this.#metrics = metrics
+    this.#labels = [method, hostLabel]
+  }
+
+  /** Records one request; status 0 stands for no response. */
+  record (status: number, seconds: number): void {
+    let duration = this.#durations.get(status)
+    if (duration === undefined) this.#durations.set(status, duration = this.#metrics.duration.bind(this.#values(status)))
+    duration.observe(seconds)
+  }
+
+  /** Notes why a request that is recorded failed. */
+  fail (status: number, errorType: string, seconds: number): void {
+    this.#metrics.errorDuration?.bind([...this.#values(status), errorType]).observe(seconds)
+  }
+
+  #values (status: number): string[] {
+    return [...this.#labels, status === 0 ? NO_RESPONSE : String(status)]
+  }
+}

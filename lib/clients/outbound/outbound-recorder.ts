@@ -1,0 +1,67 @@
+import { thrown } from '../../errors.ts'
+import type { Registry } from '../../series/registry.ts'
+import type { Traces } from '../../series/traces.ts'
+import { HostRows } from './host-rows.ts'
+import { OutboundMetrics } from './outbound-metrics.ts'
+import { OutboundRequest } from './outbound-request.ts'
+import { Schemes } from './schemes.ts'
+
+/** How many hosts are looked up without work. Others are served all the same. */
+const MOST_HOSTS = 1_000
+
+/** The `host` of a request whose target is no URL. */
+const OTHER_HOST = 'other'
+
+/** Counts outbound requests into one store, whichever client makes them. */
+export class OutboundRecorder {
+  readonly metrics: OutboundMetrics
+  readonly #schemes: Schemes
+  readonly #traces: Traces | undefined
+  /** By origin, as the client writes it. */
+  readonly #hosts = new Map<string, HostRows>()
+
+  constructor (registry: Registry, traces: Traces | undefined) {
+    this.#schemes = new Schemes(registry.limits.seriesPerMetric)
+    this.metrics = new OutboundMetrics(registry, this.#schemes)
+    this.#traces = traces
+  }
+
+  /** A request was created; `origin` is a URL of which only scheme, host and port are looked at. */
+  begin (origin: string, method: string): OutboundRequest {
+    return new OutboundRequest((this.#hosts.get(origin) ?? this.#add(origin)).of(method), this.#traces)
+  }
+
+  /** Nothing more will be seen: the gauges go back to rest. */
+  close (): void {
+    for (const rows of this.#hosts.values()) rows.abandon()
+  }
+
+  /** `handler` as a listener that never throws: what it throws is counted and logged once. */
+  guard<This, Args extends unknown[]> (handler: (this: This, ...args: Args) => void): (this: This, ...args: Args) => void {
+    const { duration } = this.metrics
+    return function (...args) {
+      try {
+        handler.apply(this, args)
+      } catch (error) {
+        duration.fault('value', `an outbound request could not be read: ${thrown(error)}`)
+      }
+    }
+  }
+
+  #add (origin: string): HostRows {
+    if (this.#hosts.size >= MOST_HOSTS) {
+      for (const [known, rows] of this.#hosts) if (rows.inFlight === 0) this.#hosts.delete(known)
+    }
+    const rows = new HostRows(this.metrics, this.#toHost(origin))
+    this.#hosts.set(origin, rows)
+    return rows
+  }
+
+  /** Lower case, with a port only where it is not the scheme's. */
+  #toHost (origin: string): string {
+    if (!URL.canParse(origin)) return OTHER_HOST
+    const { host, protocol } = new URL(origin)
+    this.#schemes.note(host, protocol)
+    return host
+  }
+}

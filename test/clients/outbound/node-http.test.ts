@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import http from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import https from 'node:https'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { HttpProxyAgent } from 'http-proxy-agent'
+import { HttpsProxyAgent } from 'https-proxy-agent'
+import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
+import { startProxy, startTarget } from './support/target.ts'
+
+const target = await startTarget(t)
+const { url, host, port } = target
+
+const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
+
+/** Before Node 22.12 nothing tells of a request that never gets a socket from its own `createConnection`. */
+const isCreationTold = major > 22 || (major === 22 && minor >= 12)
+
+/** The whole answer to a request that was ended. */
+async function answerTo (request: ClientRequest): Promise<string> {
+  const [response] = await once(request, 'response') as [IncomingMessage]
+  return await text(response)
+}
+
+t.test('counts http.get and http.request in all their forms by the host of the URL', async t => {
+  const app = await startOutbound(t)
+  t.equal(await answerTo(http.get(`${url}/ok`)), 'ok')
+  t.equal(await answerTo(http.get(new URL(`http://user:secret@127.0.0.1:${port}/ok`))), 'ok')
+  t.equal(await answerTo(http.get({ host: '127.0.0.1', port, path: '/ok', auth: 'user:secret' })), 'ok')
+  t.equal(await answerTo(http.request(`${url}/echo`, { method: 'post', agent: false }).end('own agent')), 'own agent')
+  t.equal(await answerTo(http.get(`${url}/ok`, { headers: { host: 'virtual.example' } })), 'ok', 'the Host header is another matter')
+  t.equal(await answerTo(http.get(`${url}/ok`, { headers: ['Host', host, 'Accept', '*/*'] as never })), 'ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 5, [`POST ${host} 200`]: 1 })
+})
+
+t.test('counts over connections that the request makes itself', async t => {
+  const app = await startOutbound(t)
+  const createConnection = () => net.connect(port, '127.0.0.1')
+  t.equal(await answerTo(http.get(`${url}/ok`, { createConnection })), 'ok')
+  t.equal(await answerTo(http.get(`${url}/ok`, { createConnection, headers: { host: '127.0.0.1.example' } })), 'ok')
+  t.equal(await answerTo(http.get(`${url}/status/400`, { createConnection, setHost: false })), '', 'without Host')
+  const request = http.get(`${url}/ok`, { createConnection: ((_: unknown, done: (error: Error) => void) => { done(new Error('no way')) }) as never })
+  t.match((await once(request, 'error'))[0], { message: 'no way' })
+  await expectOutbound(t, app, {
+    [`GET ${host} 200`]: 1,
+    'GET 127.0.0.1 200': 1,
+    'GET 127.0.0.1 400': 1,
+    ...isCreationTold && { [`GET ${host} error`]: 1 }
+  })
+})
+
+t.test('knows the port of 80 and 443, IPv6 addresses, and what is no host', async t => {
+  const app = await startOutbound(t)
+  const failing = async (request: ClientRequest): Promise<void> => { await once(request, 'error') }
+  await failing(http.get('http://NOBODY.invalid:80/'))
+  await failing(https.get('https://nobody.invalid/'))
+  await failing(https.get({ host: 'nobody.invalid', port: '8443' }))
+  await failing(http.get({ host: 'no host at all' }))
+  const server = net.createServer(socket => { socket.destroy() }).listen(0, '::1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const ipv6 = (server.address() as net.AddressInfo).port
+  await failing(http.get(`http://[::1]:${ipv6}/`))
+  await failing(http.get({ host: '::1', port: ipv6, agent: new http.Agent() }))
+  await expectOutbound(t, app, {
+    'GET nobody.invalid error': 2,
+    'GET nobody.invalid:8443 error': 1,
+    'GET other error': 1,
+    [`GET [::1]:${ipv6} error`]: 2
+  })
+})
+
+t.test('counts an upgrade when the connection is taken over', async t => {
+  const app = await startOutbound(t)
+  const upgrade = { connection: 'Upgrade', upgrade: 'echo' }
+  const request = http.get(`${url}/upgrade`, { headers: upgrade })
+  const [response, socket] = await once(request, 'upgrade') as [IncomingMessage, Duplex]
+  t.equal(response.statusCode, 101)
+  await expectOutbound(t, app, { [`GET ${host} 101`]: 1 })
+  socket.destroy()
+  const unheard = http.get(`${url}/upgrade`, { headers: upgrade })
+  unheard.on('error', () => {})
+  await once(unheard, 'close')
+  t.equal(await answerTo(http.get(`${url}/refuse`, { headers: upgrade })), '')
+  await expectOutbound(t, app, { [`GET ${host} 101`]: 2, [`GET ${host} 403`]: 1 })
+})
+
+t.test('counts a tunnel as a request to the proxy, and what goes through it to its own host', async t => {
+  const app = await startOutbound(t)
+  const proxy = await startProxy(t)
+  const connect = http.request(`${proxy.url}`, { method: 'CONNECT', path: host }).end()
+  const [, socket] = await once(connect, 'connect') as [IncomingMessage, Duplex]
+  t.equal(await answerTo(http.get(`${url}/ok`, { createConnection: () => socket as net.Socket })), 'ok')
+  const refused = http.request(`${proxy.url}`, { method: 'CONNECT', path: 'refused.invalid:443' }).end()
+  await once(refused, 'connect')
+  t.equal(await answerTo(http.get(`${proxy.url}`, { path: `${url}/ok` })), 'ok')
+  await expectOutbound(t, app, { [`CONNECT ${proxy.host} 200`]: 1, [`GET ${host} 200`]: 2, [`CONNECT ${proxy.host} 407`]: 1 })
+})
+
+t.test('counts through the agents of proxy-agents', async t => {
+  const app = await startOutbound(t)
+  const proxy = await startProxy(t)
+  const secure = await startTarget(t, { kind: 'https' })
+  t.equal(await answerTo(http.get(`${url}/ok`, { agent: new HttpProxyAgent(proxy.url) })), 'ok')
+  t.equal(await answerTo(https.get(`${secure.url}/ok`, { agent: new HttpsProxyAgent(proxy.url), rejectUnauthorized: false })), 'ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${secure.host} 200`]: 1 })
+})
+
+t.test('counts over a Unix socket by the host of the options', async t => {
+  const app = await startOutbound(t)
+  const socketPath = join(tmpdir(), `vitals-${randomUUID()}.sock`)
+  await startTarget(t, { listen: { path: socketPath } })
+  t.equal(await answerTo(http.get({ socketPath, path: '/ok' })), 'ok')
+  t.equal(await answerTo(http.get({ socketPath, path: '/ok', host: 'docker' })), 'ok')
+  await expectOutbound(t, app, { 'GET localhost 200': 1, 'GET docker 200': 1 })
+})
+
+t.test('counts https, and a certificate that is not trusted', async t => {
+  const app = await startOutbound(t)
+  const secure = await startTarget(t, { kind: 'https' })
+  t.equal(await answerTo(https.get(`${secure.url}/ok`, { rejectUnauthorized: false })), 'ok')
+  await once(https.get(`${secure.url}/ok`), 'error')
+  await expectOutbound(t, app, { [`GET ${secure.host} 200`]: 1, [`GET ${secure.host} error`]: 1 })
+})
+
+t.test('counts requests that wait for a socket, and those that are given up while they do', async t => {
+  const app = await startOutbound(t)
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const requests = Array.from({ length: 5 }, () => http.get(`${url}/ok`, { agent }))
+  t.strictSame((await readBooks(app)).inProgress, { [host]: 5 })
+  const given = requests.pop()!
+  given.on('error', () => {}).destroy()
+  await Promise.all(requests.map(answerTo))
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 4, [`GET ${host} error`]: 1 })
+})
+
+t.test('counts what is given up by abort, destroy and timeout, at any time', async t => {
+  const app = await startOutbound(t)
+  const closed = async (request: ClientRequest): Promise<unknown> => await new Promise(resolve => { request.on('error', () => {}).once('close', resolve) })
+  const aborted = http.get(`${url}/ok`)
+  aborted.abort()
+  const never = http.request(`${url}/ok`, { method: 'POST' })
+  never.destroy()
+  await Promise.all([closed(aborted), closed(never)])
+  const silent = http.get(`${url}/silent`)
+  await once(target.arrivals, '/silent')
+  silent.abort()
+  await closed(silent)
+  const slow = http.get(`${url}/silent`, { timeout: 5 })
+  slow.on('timeout', () => slow.destroy(new Error('too slow')))
+  await closed(slow)
+  const half = http.get(`${url}/half`)
+  await once(half, 'response')
+  half.destroy()
+  await closed(half)
+  const reset = http.get(`${url}/half`)
+  const [response] = await once(reset, 'response') as [IncomingMessage]
+  response.on('error', () => {}).destroy(new Error('unwanted'))
+  await closed(reset)
+  await expectOutbound(t, app, { [`GET ${host} error`]: 3, [`POST ${host} error`]: 1, [`GET ${host} 200`]: 2 })
+})
+
+t.test('counts a response that nobody reads: at once without a listener, when it is given up with one', async t => {
+  const app = await startOutbound(t)
+  const agent = new http.Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  await once(http.get(`${url}/ok`, { agent }), 'close')
+  const [whole] = await once(http.get(`${url}/ok`, { agent }), 'response') as [IncomingMessage]
+  t.strictSame((await readBooks(app)).inProgress, { [host]: 1 })
+  whole.destroy()
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+})
+
+t.test('counts what the constructor throws at', async t => {
+  const app = await startOutbound(t)
+  const agent = Object.assign(new http.Agent(), { createConnection () { throw new TypeError('never') } })
+  t.throws(() => http.get(`${url}/ok`, { agent }), { message: 'never' })
+  t.throws(() => http.get({ host: '127.0.0.1', port: 99_999 }), { code: 'ERR_SOCKET_BAD_PORT' })
+  await expectOutbound(t, app, { [`GET ${host} error`]: 1, 'GET other error': 1 })
+})
+
+t.test('counts through an agent that takes requests in its own way', async t => {
+  const app = await startOutbound(t)
+  const agent = Object.assign(new EventEmitter(), {
+    protocol: 'http:',
+    defaultPort: 80,
+    addRequest (request: ClientRequest & { onSocket (socket: net.Socket): void }) { setImmediate(() => request.onSocket(net.connect(port, '127.0.0.1'))) }
+  })
+  t.equal(await answerTo(http.get(`${url}/ok`, { agent: agent as unknown as http.Agent })), 'ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
+})
+
+t.test('counts the legacy call of an agent', async t => {
+  const app = await startOutbound(t)
+  const agent = new http.Agent() as http.Agent & { addRequest (request: ClientRequest, host: string, port: number): void }
+  const calling = Object.assign(new EventEmitter(), {
+    protocol: 'http:',
+    defaultPort: 80,
+    addRequest: (request: ClientRequest) => agent.addRequest(request, '127.0.0.1', port)
+  })
+  t.equal(await answerTo(http.get(`${url}/ok`, { agent: calling as unknown as http.Agent })), 'ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
+})

@@ -1,0 +1,150 @@
+import diagnosticsChannel from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import http from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { createRegistry } from '../../../lib/index.ts'
+import { openStore } from '../../support/store.ts'
+import { expectOutbound, startOutbound } from './support/books.ts'
+import { startTarget } from './support/target.ts'
+
+const target = await startTarget(t)
+const { url, host } = target
+
+const CHANNELS = [
+  'undici:request:create', 'undici:request:headers', 'undici:request:trailers', 'undici:request:error',
+  'http.client.request.created', 'http.client.request.error', 'http.client.response.finish'
+]
+const isListenedTo = (): boolean => CHANNELS.some(name => diagnosticsChannel.hasSubscribers(name))
+
+const get = async (path: string): Promise<string> => {
+  const [response] = await once(http.get(`${url}${path}`), 'response') as [IncomingMessage]
+  return await text(response)
+}
+const taps = (): unknown[] => [(http.Agent.prototype as never as { addRequest: unknown }).addRequest, (http.ClientRequest.prototype as never as { onSocket: unknown }).onSocket]
+
+t.test('is off unless it is asked for, and leaves nothing behind', async t => {
+  const before = taps()
+  const { app: off } = await openStore(t)
+  t.notOk(isListenedTo())
+  t.same(taps(), before)
+  t.notMatch(await off.vitals.render(), /http_client_/)
+  const disabled = await startOutbound(t, { enabled: false })
+  t.notOk(isListenedTo())
+  await disabled.close()
+  const app = await startOutbound(t)
+  t.ok(isListenedTo())
+  await app.close()
+  t.notOk(isListenedTo())
+  t.same(taps(), before)
+})
+
+t.test('counts what applications with stores of their own see in each, and what applications with one store see once', async t => {
+  const alone = await startOutbound(t)
+  const registry = createRegistry()
+  const one = await startOutbound(t, { registry })
+  const other = await startOutbound(t, { registry })
+  await (await fetch(`${url}/ok`)).text()
+  await get('/ok')
+  for (const app of [alone, one, other]) await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+  await one.close()
+  await get('/ok')
+  await expectOutbound(t, other, { [`GET ${host} 200`]: 3 })
+  await other.close()
+  await get('/ok')
+  t.equal(registry.read('http_client_requests_total', { method: 'GET', host, status: 200 }) as unknown, 3)
+  const again = await startOutbound(t, { registry })
+  await get('/ok')
+  await expectOutbound(t, again, { [`GET ${host} 200`]: 4 })
+  await expectOutbound(t, alone, { [`GET ${host} 200`]: 5 })
+})
+
+t.test('puts the gauge to rest for what is under way when it ends, and counts none of it', async t => {
+  const registry = createRegistry()
+  const app = await startOutbound(t, { registry })
+  const request = http.get(`${url}/silent`)
+  await once(target.arrivals, '/silent')
+  const abort = new AbortController()
+  const asked = t.rejects(fetch(`${url}/silent`, { signal: abort.signal }))
+  await once(target.arrivals, '/silent')
+  t.equal(registry.read('http_client_requests_in_progress', { host }) as unknown, 2)
+  await app.close()
+  t.equal(registry.read('http_client_requests_in_progress', { host }) as unknown, 0)
+  request.on('error', () => {}).destroy()
+  abort.abort()
+  await Promise.all([asked, new Promise(resolve => request.once('close', resolve))])
+  t.equal(registry.read('http_client_requests_in_progress', { host }) as unknown, 0)
+  t.equal(registry.read('http_client_requests_total', { method: 'GET', host, status: 'error' }) as unknown, undefined)
+})
+
+t.test('does not hear of requests that were made before it began', async t => {
+  const early = http.get(`${url}/half`)
+  const [response] = await once(early, 'response') as [IncomingMessage]
+  const waiting = http.get(`${url}/silent`)
+  await once(waiting, 'socket')
+  const app = await startOutbound(t)
+  await once(target.arrivals, '/silent')
+  response.on('error', () => {})
+  early.destroy()
+  waiting.on('error', () => {}).destroy()
+  await new Promise(resolve => waiting.once('close', resolve))
+  t.equal(await get('/ok'), 'ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
+})
+
+t.test('leaves the taps of others in their place', async t => {
+  const app = await startOutbound(t)
+  const prototype = http.Agent.prototype as never as { addRequest: (...args: unknown[]) => unknown }
+  const ours = prototype.addRequest
+  let heard = 0
+  prototype.addRequest = function (...args) {
+    heard++
+    return ours.apply(this, args)
+  }
+  const theirs = prototype.addRequest
+  await get('/ok')
+  await app.close()
+  t.equal(prototype.addRequest, theirs)
+  await get('/ok')
+  t.equal(heard, 2)
+  const again = await startOutbound(t)
+  await get('/ok')
+  await expectOutbound(t, again, { [`GET ${host} 200`]: 1 })
+  prototype.addRequest = ours
+  await again.close()
+  t.not(prototype.addRequest, ours)
+})
+
+t.test('leaves the subscribers of others alone, and survives messages of another shape', async t => {
+  const heard: string[] = []
+  const subscribers = CHANNELS.map(name => ({ name, listener: () => { heard.push(name) } }))
+  for (const { name, listener } of subscribers) diagnosticsChannel.subscribe(name, listener)
+  const { app, vitals, warnings } = await openStore(t, { outbound: true })
+  for (const name of CHANNELS) diagnosticsChannel.channel(name).publish({})
+  t.equal(heard.length, CHANNELS.length)
+  await get('/ok')
+  await app.close()
+  t.ok(heard.includes('http.client.response.finish'))
+  for (const { name, listener } of subscribers) t.ok(diagnosticsChannel.unsubscribe(name, listener), `${name} kept its subscriber`)
+  t.match(vitals.read('vitals_record_errors_total', { metric: 'http_client_request_duration_seconds' }), Number)
+  t.equal(warnings.filter(text => text.includes('an outbound request could not be read')).length, 1)
+})
+
+t.test('leaves errors, options and what is asked of it as they were', async t => {
+  await startOutbound(t)
+  const { addRequest } = http.Agent.prototype as never as { addRequest: { name: string, length: number } }
+  t.match({ name: addRequest.name, length: addRequest.length }, { name: 'addRequest', length: 4 })
+  const request = http.get(`${url}/hangup`)
+  const [error] = await once(request, 'error')
+  t.match(error, { code: 'ECONNRESET', message: 'socket hang up' })
+  const [response] = await once(http.get(`${url}/ok`), 'response') as [IncomingMessage]
+  t.equal(response.readableFlowing, null, 'nothing began to flow')
+  response.resume()
+})
+
+t.test('counts neither injected requests nor the server\'s own', async t => {
+  const app = await startOutbound(t)
+  await app.inject('/somewhere')
+  await expectOutbound(t, app, {})
+})
