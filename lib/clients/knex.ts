@@ -1,5 +1,6 @@
 import type { Attachment, ClientAdapter, ClientContext } from './client-adapter.ts'
 import type { DbClient } from './db-client.ts'
+import type { PoolReading } from './db.ts'
 import { mysql2 } from './mysql2.ts'
 import { pg } from './pg.ts'
 import { sqlite } from './sqlite.ts'
@@ -63,7 +64,7 @@ function clientOf (knex: object): KnexClient | undefined {
 
 function attachClient (client: KnexClient, context: ClientContext): Attachment {
   const database = client.connectionSettings?.database
-  const db = context.db(SYSTEMS[client.dialect ?? ''] ?? 'other_sql', typeof database === 'string' ? database : undefined)
+  const db = context.db(SYSTEMS[String(client.dialect)] ?? 'other_sql', typeof database === 'string' ? database : undefined)
   const attachments = new WeakMap<object, Attachment>()
   let isWarned = false
   const observe = (connection: object): void => {
@@ -74,15 +75,11 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
       attachments.set(connection, driver.attach(connection, { ...context, db: () => db }))
     } else if (!isWarned) {
       isWarned = true
-      context.warn(`The queries of knex are not counted: its driver ${client.driverName ?? 'is unknown'} is none that is known`)
+      context.warn(`The queries of knex are not counted: its driver ${String(client.driverName)} is none of pg, mysql2, better-sqlite3`)
     }
   }
   for (const connection of connectionsOf(client)) observe(connection)
-  const unwatch = db.watchPool(client, ({ pool }) => {
-    const [used, free, creating] = [pool?.numUsed?.(), pool?.numFree?.(), pool?.numPendingCreates?.()]
-    if (used === undefined || free === undefined || creating === undefined) return {}
-    return { size: used + free + creating, active: used + creating, idle: free, pending: pool?.numPendingAcquires?.(), max: pool?.max }
-  })
+  const unwatch = db.watchPool(client, readPool)
   const restore = observeCheckouts(client, db, observe)
   return {
     detach () {
@@ -94,6 +91,12 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
       }
     }
   }
+}
+
+function readPool ({ pool }: KnexClient): PoolReading {
+  const [used, free, creating] = [pool?.numUsed?.(), pool?.numFree?.(), pool?.numPendingCreates?.()]
+  if (used === undefined || free === undefined || creating === undefined) return {}
+  return { size: used + free + creating, active: used + creating, idle: free, pending: pool?.numPendingAcquires?.(), max: pool?.max }
 }
 
 function connectionsOf ({ pool }: KnexClient): object[] {
