@@ -10,8 +10,8 @@ const rooms = ['series/', 'record/', 'limiter/', 'clients/', 'domains/', 'runtim
  */
 const doors = {
   'series/': { ...common, pure: true },
-  'record/': { ...common, values: [...common.values, 'series/'], fastify: true },
-  'limiter/': { ...common, values: [...common.values, 'series/'], fastify: true },
+  'record/': { ...common, values: [...common.values, 'contexts.ts', 'series/'], fastify: true },
+  'limiter/': { ...common, values: [...common.values, 'contexts.ts', 'series/'], fastify: true },
   'clients/': { ...common, values: [...common.values, 'series/'] },
   'domains/': { ...common, values: [...common.values, 'series/'] },
   'runtime/': { ...common, values: [...common.values, 'series/'] },
@@ -20,6 +20,7 @@ const doors = {
   'endpoint/': { values: [...common.values, 'export/'], types: [...common.types, 'series/'], fastify: true },
   'errors.ts': {},
   'checks.ts': { values: ['errors.ts'] },
+  'contexts.ts': { fastify: true },
   'options.ts': { types: rooms, fastify: true },
   'resolve-options.ts': { values: [...common.values, 'resolve-otlp.ts', ...rooms], types: common.types },
   'resolve-otlp.ts': { values: [...common.values, 'export/'] },
@@ -32,7 +33,7 @@ const doors = {
 const extension = { regex: '^\\..*\\.js$', message: 'Imports of our own files end in .ts.' }
 const fastifyPackages = {
   regex: '^(@fastify/|fastify(-plugin)?(/|$))',
-  message: 'Only index, plugin, options, record, limiter and endpoint know Fastify.',
+  message: 'Only index, plugin, options, contexts, record, limiter and endpoint know Fastify.',
 }
 const inputOutput = {
   regex: '^(node:)?(child_process|cluster|dgram|dns|fs|http|https|http2|net|timers|tls|worker_threads)(/|$)',

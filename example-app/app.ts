@@ -6,6 +6,9 @@ import type { BusinessMetrics } from './business-metrics.ts'
 import type { Database } from './database.ts'
 import { answerError } from './errors.ts'
 import { addLimits } from './limits.ts'
+import { createOrganizationCache } from './organization-cache.ts'
+import type { OrganizationCache } from './organization-cache.ts'
+import { companyRoutes } from './routes/companies.ts'
 import { healthRoutes } from './routes/health.ts'
 import { limitedRoutes } from './routes/limited.ts'
 import { organizationRoutes } from './routes/organizations.ts'
@@ -21,21 +24,33 @@ export interface Services {
   database: Database
   metrics: BusinessMetrics
   updates: TaskUpdates
+  organizations: OrganizationCache
+  /** The origin of the other service. */
+  companyRegister: string
+}
+
+interface Dependencies {
+  database: Database
+  metricsToken: string
+  redisUrl: string | undefined
+  companyRegister: string
 }
 
 const countTasksEveryMs = 2_000
 
-export async function buildApp ({ database, metricsToken, redisUrl }: { database: Database, metricsToken: string, redisUrl?: string | undefined }): Promise<FastifyInstance> {
+export async function buildApp ({ database, metricsToken, redisUrl, companyRegister }: Dependencies): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: 'warn' } })
 
-  await app.register(vitals, { auth: { bearer: metricsToken } })
+  await app.register(vitals, { auth: { bearer: metricsToken }, outbound: true })
+  app.vitals.instrument(database, { name: 'primary' })
   await addLimits(app, redisUrl)
   const metrics = defineBusinessMetrics(app.vitals)
   keepCounting(app, database, metrics)
 
   app.setErrorHandler(answerError)
-  const services: Services = { database, metrics, updates: new TaskUpdates() }
+  const services: Services = { database, metrics, updates: new TaskUpdates(), organizations: createOrganizationCache(app, redisUrl), companyRegister }
   await app.register(organizationRoutes, services)
+  await app.register(companyRoutes, services)
   await app.register(projectRoutes, services)
   await app.register(taskRoutes, services)
   await app.register(taskExportRoutes, services)

@@ -9,8 +9,10 @@ export interface Configuration {
   host: string
   /** `DATABASE_URL`. Without it the service starts a PostgreSQL of its own. */
   databaseUrl: string | undefined
-  /** `REDIS_URL`, for limits that several processes share. Without it they are in memory. */
+  /** `REDIS_URL`, for limits and a cache that several processes share. Without it they are in memory. */
   redisUrl: string | undefined
+  /** `COMPANY_REGISTER_URL`. Without it the service starts a register of its own. */
+  companyRegisterUrl: string | undefined
   /** `METRICS_AUTH_TOKEN`. Without it every start makes a new one. */
   metricsToken: { value: string, random: boolean }
   /** `METRICS_PATH`, which the plugin reads too. */
@@ -25,6 +27,7 @@ export function readConfiguration (args: string[], env: NodeJS.ProcessEnv): Conf
     host: env.HOST || '127.0.0.1',
     databaseUrl: env.DATABASE_URL ? readDatabaseUrl(env.DATABASE_URL) : undefined,
     redisUrl: env.REDIS_URL ? readRedisUrl(env.REDIS_URL) : undefined,
+    companyRegisterUrl: env.COMPANY_REGISTER_URL ? readOrigin(env.COMPANY_REGISTER_URL) : undefined,
     metricsToken: env.METRICS_AUTH_TOKEN
       ? { value: env.METRICS_AUTH_TOKEN, random: false }
       : { value: randomBytes(24).toString('base64url'), random: true },
@@ -48,6 +51,11 @@ function readDatabaseUrl (text: string): string {
 function readRedisUrl (text: string): string {
   if (/^rediss?:/.test(text) && URL.canParse(text)) return text
   throw new StartError('REDIS_URL must look like redis://user:password@host:6379/0')
+}
+
+function readOrigin (text: string): string {
+  if (/^https?:/.test(text) && URL.canParse(text)) return text.replace(/\/$/, '')
+  throw new StartError('COMPANY_REGISTER_URL must look like http://host:8080')
 }
 
 function readArguments (args: string[]): { traffic: boolean } {

@@ -1,4 +1,5 @@
 import { buildApp } from './app.ts'
+import { CompanyRegister } from './company-register.ts'
 import { readConfiguration } from './configuration.ts'
 import { connectDatabase } from './database.ts'
 import { EmbeddedPostgres } from './embedded-postgres.ts'
@@ -6,7 +7,7 @@ import { instructions } from './instructions.ts'
 import { Lifetime } from './lifetime.ts'
 import { close, listen } from './listening.ts'
 import { writeTokenFile } from './metrics-token.ts'
-import { Traffic } from './traffic.ts'
+import { TrafficThread } from './traffic-thread.ts'
 
 /** The whole life of the service, step by step. Resolves when it has stopped and everything it started is gone. */
 export function serve (): Promise<void> {
@@ -25,11 +26,12 @@ async function start (lifetime: Lifetime): Promise<void> {
   }
   const database = lifetime.keep(await connectDatabase(databaseUrl), (database) => database.end())
 
-  const app = lifetime.keep(await buildApp({ database, metricsToken: metricsToken.value, redisUrl: configuration.redisUrl }), (app) => close(app, lifetime.hurrying))
+  const companyRegister = configuration.companyRegisterUrl ?? await lifetime.keep(new CompanyRegister(), (register) => register.stop()).start()
+  const app = lifetime.keep(await buildApp({ database, metricsToken: metricsToken.value, redisUrl: configuration.redisUrl, companyRegister }), (app) => close(app, lifetime.hurrying))
   const origin = await listen(app, configuration)
 
   if (configuration.traffic) {
-    const traffic = lifetime.keep(new Traffic(origin), (traffic) => traffic.stop())
+    const traffic = lifetime.keep(new TrafficThread(origin), (traffic) => traffic.stop())
     await traffic.start()
   }
   const tokenFile = await writeTokenFile(metricsToken.value)

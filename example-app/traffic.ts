@@ -55,6 +55,10 @@ export class Traffic {
     await this.#send('GET', `${tasks}?status=todo&limit=20`)
     await this.#send('GET', first)
     await this.#send('GET', '/health')
+    // The second look comes out of the cache.
+    for (let look = 0; look < 2; look++) await this.#send('GET', `/organizations/${organization}`)
+    await this.#send('GET', `/organizations/${organization}/company`)
+    if (round % 10 === 0) await this.#send('GET', '/organizations/nobody/company')
     await this.#send('POST', tasks, { title: '' })
     await this.#send('GET', `/nothing/here/${round}`)
     await this.#send('GET', `/organizations/${organization}/search?text=release`)

@@ -1,6 +1,6 @@
 import { startChild } from '../child.js'
-import { openLoad } from '../load.js'
-import { geometricMean, median, shuffled, summary } from '../stats.js'
+import { costsPerRequest } from '../interleaved.js'
+import { summary } from '../stats.js'
 import { cell } from '../table.js'
 
 export const title = 'A rate-limited route'
@@ -12,43 +12,18 @@ export const uses = 'addTo'
 
 const variants = ['bare', 'bare-again', 'without-limiter', 'vitals']
 const request = 'GET /users/42 HTTP/1.1\r\nHost: bench\r\n\r\n'
-const warmUpRequests = 12_000
-const sliceRequests = 2_500
 
 export async function measure (_names, { generations, rounds, log }) {
-  const costs = new Map(variants.map((name) => [name, []]))
-  for (let generation = 0; generation < generations; generation++) {
-    for (const [name, cost] of await measureGeneration(rounds)) costs.get(name).push(cost)
-    log(`  generation ${generation + 1} of ${generations} done`)
-  }
+  const costs = await costsPerRequest(variants, {
+    start: (name) => startChild('./limiter-server.js', [name]),
+    request,
+    generations,
+    rounds,
+    onGeneration: (count) => log(`  generation ${count} of ${generations} done`)
+  })
   const over = (name, base) => cell(summary(costs.get(name).map((cost, i) => cost / costs.get(base)[i])), 3)
   return [
     ['bare-again', over('bare-again', 'bare'), '–'],
     ['vitals', over('vitals', 'bare'), over('vitals', 'without-limiter')]
   ]
-}
-
-async function measureGeneration (rounds) {
-  const servers = []
-  try {
-    for (const name of shuffled(variants)) {
-      const child = await startChild('./limiter-server.js', [name])
-      servers.push({ name, child, load: await openLoad({ port: child.ready, connections: 16, request }), cost: [] })
-    }
-    for (const { load } of servers) await load.run(warmUpRequests)
-    for (let round = 0; round < rounds; round++) {
-      for (const { child, load, cost } of shuffled(servers)) {
-        const before = await child.ask({})
-        await load.run(sliceRequests)
-        cost.push(await child.ask({}) - before)
-      }
-    }
-  } finally {
-    for (const { child, load } of servers) {
-      load.close()
-      child.stop()
-    }
-  }
-  const reference = Array.from({ length: rounds }, (_, round) => geometricMean(servers.map(({ cost }) => cost[round])))
-  return servers.map(({ name, cost }) => [name, median(cost.map((value, round) => value / reference[round]))])
 }

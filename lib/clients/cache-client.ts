@@ -32,7 +32,7 @@ export class CacheClient {
   }
 
   /** Shows how many entries a cache holds, read at each snapshot, for as long as the cache lives or until the returned function is called. */
-  watchSize<C extends object> (cache: C, read: (cache: C) => number): () => void {
+  watchSize<C extends object> (cache: C, read: (cache: C) => number | undefined): () => void {
     return this.#metrics.sizes.watch([this.#cacheType], cache, cache => ({ size: read(cache) }))
   }
 }

@@ -11,6 +11,11 @@ export interface ClientContext {
   db (system: string, namespace?: string): DbClient
   /** The series of a cache. */
   cache (): CacheClient
+  /**
+   * Shows under the client's name whether it is connected: `health_dependency_status`, read at each snapshot, for as long as the
+   * object lives or until the returned function is called. `isUp` is a function of its module, not a closure; `undefined`: not decided yet.
+   */
+  watchConnection<C extends object> (client: C, isUp: (client: C) => boolean | undefined): () => void
   /** Says something once in the log; no secrets, no statements. */
   warn (message: string): void
 }

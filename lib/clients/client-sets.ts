@@ -4,6 +4,7 @@ import { CacheMetrics } from './cache.ts'
 import type { Attachment } from './client-adapter.ts'
 import { DbClient } from './db-client.ts'
 import { DbMetrics } from './db.ts'
+import { HealthMetrics } from './health.ts'
 
 /** An instrumented client. */
 export interface HeldClient extends Attachment {
@@ -43,6 +44,10 @@ export class ClientSets {
     this.#db ??= new DbMetrics(this.#registry, this.#withErrorTypes)
     if (namespace !== undefined) this.#db.namespaces.set(name, namespace)
     return new DbClient(this.#db, system, name)
+  }
+
+  get health (): HealthMetrics {
+    return HealthMetrics.of(this.#registry)
   }
 
   cache (name: string): CacheClient {

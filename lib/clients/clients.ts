@@ -80,6 +80,7 @@ export class Clients {
       observed: sets.observed,
       db: (system, namespace) => sets.db(name, system, namespace),
       cache: () => sets.cache(name),
+      watchConnection: (client, isUp) => sets.health.watchDependency(name, client, isUp),
       warn: this.#warn
     }
     const held = { ...adapter.attach(client, context), given: client, name, users: 0 }

@@ -17,7 +17,7 @@ interface Config {
   callback?: unknown
 }
 
-/** What pg hands to the connection itself: a Query, a cursor, a stream. */
+/** What pg hands to the connection itself: a Query, a cursor, a stream. The Query of pg-native has other methods. */
 interface Submittable extends Config {
   readonly submit: unknown
   readonly handleError: unknown
@@ -63,7 +63,7 @@ export class PgConnection {
     const startedMs = performance.now()
     try {
       if (isSubmittable(config)) {
-        this.#observe(config, known, startedMs)
+        if (typeof config.handleReadyForQuery === 'function') this.#observe(config, known, startedMs)
         return Reflect.apply(original, receiver, args)
       }
       const at = typeof args[1] === 'function' ? 1 : 2
@@ -126,7 +126,7 @@ export class PgConnection {
   }
 
   #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
-    row.failed(startedMs, error, ERROR_TYPES[(error as Error | undefined)?.message ?? ''])
+    row.failed(startedMs, error, ERROR_TYPES[(error as Error).message])
     this.#transactions.failed(statement)
   }
 }

@@ -99,25 +99,31 @@ function observeCheckouts (pool: object, db: DbClient): () => void {
     const query = asking
     const startedMs = performance.now()
     const failed = (error: unknown): void => {
-      if (TIMEOUTS.has((error as Error | undefined)?.message)) db.connectionTimedOut()
-      query?.row.failed(startedMs, error, TIMEOUTS.has((error as Error | undefined)?.message) ? 'connection_timeout' : undefined)
+      const isTimeout = TIMEOUTS.has((error as Error).message)
+      if (isTimeout) db.connectionTimedOut()
+      query?.row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
     }
     const [callback] = args as [Callback | undefined]
-    if (typeof callback === 'function') {
-      const observed: Callback = function (error, ...rest) {
-        if (error) failed(error)
-        else db.connected(startedMs)
-        return Reflect.apply(callback, this, [error, ...rest])
+    try {
+      if (typeof callback === 'function') {
+        const observed: Callback = function (error, ...rest) {
+          if (error) failed(error)
+          else db.connected(startedMs)
+          return Reflect.apply(callback, this, [error, ...rest])
+        }
+        return Reflect.apply(original, receiver, [observed])
       }
-      return Reflect.apply(original, receiver, [observed])
-    }
-    return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(client => {
-      db.connected(startedMs)
-      return client
-    }, error => {
+      return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(client => {
+        db.connected(startedMs)
+        return client
+      }, error => {
+        failed(error)
+        throw error
+      })
+    } catch (error) {
       failed(error)
       throw error
-    })
+    }
   })
   return () => {
     restoreConnect()

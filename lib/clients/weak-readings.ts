@@ -9,14 +9,22 @@ interface Watched<K extends string> {
   readonly read: (object: object) => Reading<K>
 }
 
+/** How the values of objects with the same label values become one. */
+type Combine = (total: number, value: number) => number
+
 /**
  * Objects that are read at each snapshot and held weakly: pools for their connections, caches for their size. Those with
- * the same label values are shown as their sum.
+ * the same label values are shown as their sum, or what `combine` makes of them.
  */
 export class WeakReadings<K extends string> {
   readonly #watched = new Set<Watched<K>>()
+  readonly #combine: Combine
   /** How to forget what is shown, by label values. */
   readonly #shown = new Map<string, () => void>()
+
+  constructor (combine: Combine = (total, value) => total + value) {
+    this.#combine = combine
+  }
 
   /** `read` is a function of its module, not a closure, which would hold the object. Returns how to stop. */
   watch<O extends object> (values: readonly string[], object: O, read: (object: O) => Reading<K>): () => void {
@@ -33,18 +41,18 @@ export class WeakReadings<K extends string> {
       forget()
       this.#shown.delete(key)
     }
-    for (const [key, { values, sums }] of totals) {
-      const shown = [...sums].map(([name, sum]) => {
+    for (const [key, { values, combined }] of totals) {
+      const shown = [...combined].map(([name, value]) => {
         const series = gauges[name].bind(values)
-        series.set(sum)
+        series.set(value)
         return () => gauges[name].drop(series)
       })
       this.#shown.set(key, () => { for (const forget of shown) forget() })
     }
   }
 
-  #read (): Map<string, { values: readonly string[], sums: Map<K, number> }> {
-    const totals = new Map<string, { values: readonly string[], sums: Map<K, number> }>()
+  #read (): Map<string, { values: readonly string[], combined: Map<K, number> }> {
+    const totals = new Map<string, { values: readonly string[], combined: Map<K, number> }>()
     for (const watched of this.#watched) {
       const object = watched.object.deref()
       if (object === undefined) {
@@ -52,10 +60,12 @@ export class WeakReadings<K extends string> {
         continue
       }
       const key = watched.values.join('\n')
-      const total = totals.get(key) ?? { values: watched.values, sums: new Map<K, number>() }
+      const total = totals.get(key) ?? { values: watched.values, combined: new Map<K, number>() }
       totals.set(key, total)
       for (const [name, value] of Object.entries(watched.read(object)) as [K, number | undefined][]) {
-        if (value !== undefined) total.sums.set(name, (total.sums.get(name) ?? 0) + value)
+        if (value === undefined) continue
+        const before = total.combined.get(name)
+        total.combined.set(name, before === undefined ? value : this.#combine(before, value))
       }
     }
     return totals

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from '../options.ts'
 
 /** Each takes one from its bucket of the request's address and says after how many seconds to come back; 0 is "go on". */
@@ -11,10 +11,8 @@ export interface Limits {
   failure (request: FastifyRequest): Promise<number>
 }
 
-/** Makes a check by itself, or has it watched besides. */
-export type MakeCheck = (make: () => Check) => Check
-type Check = (request: FastifyRequest) => Promise<Verdict>
-type Verdict = { readonly isAllowed: true } | { readonly isAllowed: false, readonly isExceeded: boolean, readonly ttlInSeconds: number }
+/** Has the limiters that an application is about to register watched. */
+export type WatchLimiters = (app: FastifyInstance) => void
 
 const unlimited = async () => 0
 
@@ -23,14 +21,15 @@ const unlimited = async () => 0
  * made on a Fastify instance that serves nothing: within the application, the plugin would hand out the limiter of an earlier
  * registration with its settings and store, and a later registration would meet our decorators.
  */
-export async function createLimits (limit: ResolvedOptions['rateLimit'], makeCheck: MakeCheck = make => make()): Promise<Limits> {
+export async function createLimits (limit: ResolvedOptions['rateLimit'], watchLimiters?: WatchLimiters): Promise<Limits> {
   if (limit === false) return { scrape: unlimited, failure: unlimited }
   const { default: Fastify } = await import('fastify')
   const workshop = Fastify()
+  watchLimiters?.(workshop)
   await workshop.register(rateLimit, { global: false })
 
   const createLimiter = () => {
-    const check = makeCheck(() => workshop.createRateLimit({ ...limit, keyGenerator: toKey }))
+    const check = workshop.createRateLimit({ ...limit, keyGenerator: toKey })
     return async (request: FastifyRequest) => {
       const verdict = await check(request)
       return !verdict.isAllowed && verdict.isExceeded ? Math.max(1, verdict.ttlInSeconds) : 0

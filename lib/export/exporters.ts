@@ -14,7 +14,7 @@ type ExporterClass = new (config: object) => PushMetricExporter
 /** OpenTelemetry's own exporter for a protocol, from its own package. */
 export async function createOtlpExporter ({ url, protocol, headers, timeoutMs, compression }: ResolvedOtlp, connections: PushConnections): Promise<PushMetricExporter> {
   const name = PACKAGES[protocol]
-  const { OTLPMetricExporter } = await loadPackage(name, `Pushing metrics by OTLP over ${protocol} (options otlp, OTEL_METRICS_EXPORTER=none switches it off)`)
+  const { OTLPMetricExporter } = await loadPackage(name, `Pushing metrics by OTLP over ${protocol} (otlp: false leaves it off)`)
   const shared = { url, compression, timeoutMillis: timeoutMs }
   const config = protocol === 'grpc' ? { ...shared, metadata: toMetadata(name, headers) } : { ...shared, headers, httpAgentOptions: connections.createAgent }
   return new (OTLPMetricExporter as ExporterClass)(config)

@@ -1,6 +1,6 @@
 import type { Attributes } from '../series/otlp-identity.ts'
 import type { Snapshot } from '../series/snapshot.ts'
-import { joinFamilies } from './join.ts'
+import { joinFamilies } from './join-families.ts'
 import { SemconvView } from './semconv.ts'
 
 /** How the text formats see a snapshot: under which names, each once. What cannot be shown is reported once. */

@@ -1,124 +1,98 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { contextsOf, hooksOf, rootOf } from './contexts.ts'
-import { isLimiterDecorator, isLimiterRouteHook, isLimitHandler } from './known-functions.ts'
-import type { LimiterOptions } from './limiter-settings.ts'
-import { LimiterSettings, settingsOf } from './limiter-settings.ts'
-import type { Hidden, LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
-import type { PluginFunction } from './registrations.ts'
-import { watchRegistrations } from './registrations.ts'
-import type { RouteHook } from './route-hook.ts'
-import { LIFECYCLE_HOOKS, watchedRouteHook } from './route-hook.ts'
-import { openLessons } from './lessons.ts'
-import { seeStoresMade } from './store-births.ts'
-import { findStoreClasses } from './store-classes.ts'
-import type { StoreClass } from './stores.ts'
+import type { FastifyInstance } from 'fastify'
+import { contextsOf, hooksOf, rootOf } from '../contexts.ts'
+import type { DecoratorName } from './coming-limiters.ts'
+import { DECORATORS, watchComingLimiters } from './coming-limiters.ts'
+import { watchEarlierRoutes } from './earlier-routes.ts'
+import { isLimiterDecorator, isLimiterRouteHook } from './known-functions.ts'
+import { listenToStores } from './learn-stores.ts'
+import type { LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
+import type { LimiterOptions, RouteHook } from './open-limiter.ts'
+import { openLimiter } from './open-limiter.ts'
+import { watchedRouteHook } from './route-hook.ts'
+import { WatchedLimiter } from './watched-limiter.ts'
 
 /** What a limiter puts on its instance. */
 interface Decorators {
-  createRateLimit?: (...options: unknown[]) => LimitFunction
-  rateLimit?: (...options: unknown[]) => LimitHandler
+  createRateLimit: (...options: unknown[]) => LimitFunction
+  rateLimit: (...options: unknown[]) => LimitHandler
 }
 
-type DecoratorName = keyof Decorators
-
-const DECORATORS: readonly DecoratorName[] = ['createRateLimit', 'rateLimit']
-
-/** Watches every @fastify/rate-limit of an application: those that are there, and those to come. */
-export async function attachLimiterWatch (app: FastifyInstance, watch: LimiterWatch): Promise<void> {
-  if (watchPresentLimiters(app, watch)) {
-    const closeLessons = openLessons()
-    app.addHook('onClose', async () => closeLessons())
-  }
-  await watchRegistrations(app, rootOf(app), original => watchedPlugin(original, watch))
+/**
+ * Watches every @fastify/rate-limit of an application, in three steps:
+ * 1. Those that are there: told by their route hooks, which stand in the lists of hooks.
+ * 2. The routes that they have limited already: their handlers are wrapped when Fastify puts the routes together.
+ * 3. Those to come: seen when they decorate requests and add their route hook.
+ * Each is opened (`open-limiter.ts`) for its store and options; its route hook and decorators are wrapped, so that the
+ * handlers that they make are (`limiter-watch.ts`).
+ */
+export function attachLimiterWatch (app: FastifyInstance, watch: LimiterWatch): void {
+  const limiters = watchPresentLimiters(app, watch)
+  if (limiters.length > 0) watchEarlierRoutes(app, watch, [...limiters])
+  const stop = watchComingLimiters(rootOf(app), (context, routeHook, decorators) => {
+    const limiter = watchLimiter(context, routeHook, decorators, false, watch)
+    if (limiter === undefined) return routeHook
+    limiters.push(limiter)
+    return watchedRouteHook(routeHook, limiter, watch)
+  })
+  app.addHook('onReady', async () => {
+    stop()
+    if (limiters.length === 0 && contextsOf(app).some(context => context.hasPlugin('@fastify/rate-limit'))) watch.missesLimiter()
+  })
+  app.addHook('onClose', async () => stop())
 }
 
-/** A limiter that comes after us: it is told from its first moment what it makes. */
-function watchedPlugin (original: PluginFunction, watch: LimiterWatch): PluginFunction {
-  return (instance, options) => {
-    const settings = new LimiterSettings(options, false, watch.banned)
-    const hooks = routeHooksOf(instance)
-    const hookCount = hooks.length
-    const had = DECORATORS.filter(name => instance.hasDecorator(name))
-    let hasStore = typeof options['store'] === 'function'
-    findStoreClasses()
-    const outcome = seeStoresMade(() => original(instance, settings.ofRegistration((store: StoreClass) => watch.stores.watchedClass(store)) as Record<string, unknown>), (store, kind) => {
-      hasStore = true
-      watch.stores.watch(store, kind)
-    })
-    if (!hasStore) watch.missesStore()
-    for (let i = hookCount; i < hooks.length; i++) hooks[i] = watchedRouteHook(hooks[i]!, settings, watch)
-    watchDecorators(instance, DECORATORS.filter(name => instance.hasDecorator(name) && !had.includes(name)), settings, watch)
-    return outcome
-  }
-}
-
-/** Limiters that were there before us: their hooks, decorators and handlers are told by what they are. */
-function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): boolean {
-  const known = new Map<RouteHook, { settings: LimiterSettings, watched: RouteHook }>()
+/** Limiters that were there before us. A hook is in the lists of all contexts below the limiter's. */
+function watchPresentLimiters (app: FastifyInstance, watch: LimiterWatch): WatchedLimiter[] {
+  const limiters: WatchedLimiter[] = []
+  const watched = new Map<RouteHook, RouteHook>()
   for (const context of contextsOf(app)) {
-    const hooks = routeHooksOf(context)
-    const present: LimiterSettings[] = []
+    const hooks = hooksOf(context)['onRoute'] as RouteHook[] | undefined ?? []
+    let decorators = DECORATORS.filter(name => Object.hasOwn(context, name) && isLimiterDecorator((context as unknown as Decorators)[name]))
     hooks.forEach((hook, i) => {
       if (!isLimiterRouteHook(hook)) return
-      let found = known.get(hook)
-      if (found === undefined) {
-        const settings = new LimiterSettings(settingsOf(hook as (route: object) => unknown), true, watch.banned)
-        known.set(hook, found = { settings, watched: watchedRouteHook(hook, settings, watch) })
+      if (!watched.has(hook)) {
+        const limiter = watchLimiter(context, hook, decorators, true, watch)
+        // The first of a context has decorated it.
+        decorators = []
+        if (limiter !== undefined) limiters.push(limiter)
+        watched.set(hook, limiter === undefined ? hook : watchedRouteHook(hook, limiter, watch))
       }
-      hooks[i] = found.watched
-      present.push(found.settings)
+      hooks[i] = watched.get(hook)!
     })
-    const own = DECORATORS.filter(name => Object.hasOwn(context, name) && isLimiterDecorator((context as unknown as Decorators)[name]))
-    if (present[0] !== undefined) watchDecorators(context, own, present[0], watch)
   }
-  if (known.size > 0) watchEarlierRoutes(app, watch, [...known.values()].map(({ settings }) => settings))
-  return known.size > 0
+  return limiters
 }
 
-function routeHooksOf (context: FastifyInstance): RouteHook[] {
-  return hooksOf(context)['onRoute'] as RouteHook[] | undefined ?? []
+/** Opens a limiter and watches its store and decorators; `undefined` where it is another than we know. */
+function watchLimiter (context: FastifyInstance, routeHook: RouteHook, decorators: readonly DecoratorName[], isFound: boolean, watch: LimiterWatch): WatchedLimiter | undefined {
+  const parts = openLimiter(routeHook)
+  if (parts === undefined) {
+    watch.missesLimiter()
+    return undefined
+  }
+  const { store } = parts.component
+  const limiter = new WatchedLimiter(parts, context, isFound, watch.banned)
+  if (isFound) {
+    // First of all, so that it sees the calls of this store too.
+    const stop = listenToStores(store)
+    context.addHook('onClose', async () => stop())
+  }
+  if (!watch.stores.watch(store)) watch.missesStore(limiter)
+  watchDecorators(context, decorators, limiter, watch)
+  if (isFound) watch.tellOfFound(limiter, store)
+  return limiter
 }
 
-function watchDecorators (instance: FastifyInstance, names: readonly DecoratorName[], settings: LimiterSettings, watch: LimiterWatch): void {
-  const decorated = instance as unknown as Decorators
+function watchDecorators (context: FastifyInstance, names: readonly DecoratorName[], limiter: WatchedLimiter, watch: LimiterWatch): void {
+  const decorated = context as unknown as Decorators
   const { createRateLimit, rateLimit } = decorated
-  const making = <T>(run: () => T): T => seeStoresMade(run, (store, kind) => watch.stores.watch(store, kind))
   if (names.includes('createRateLimit')) {
-    decorated.createRateLimit = function (...args) { return watch.limit(making(() => createRateLimit!.apply(this, args)), settings.isFound) }
+    decorated.createRateLimit = function (...args) { return watch.limit(createRateLimit.apply(this, args), limiter) }
   }
   if (!names.includes('rateLimit')) return
   decorated.rateLimit = function (...args) {
     const given = typeof args[0] === 'object' && args[0] !== null ? args[0] as LimiterOptions : undefined
-    const { options, shown, hidden } = settings.ofRoute(given)
-    return watch.handler(making(() => rateLimit!.apply(this, options === given ? args : [options])), shown, () => hidden, settings.isFound)
-  }
-}
-
-/**
- * Routes that were declared before us, of whose handlers only Fastify knows: it joins them with the hooks of their context
- * once all is loaded, by the `concat` of that context's list.
- */
-function watchEarlierRoutes (app: FastifyInstance, watch: LimiterWatch, limiters: readonly LimiterSettings[]): void {
-  const watched = new WeakMap<object, unknown>()
-  const hiddenOf = (request: FastifyRequest): Hidden => {
-    const { rateLimit } = request.routeOptions.config as { rateLimit?: LimiterOptions | boolean | null }
-    const hidden = limiters.map(limiter => limiter.hiddenAt(typeof rateLimit === 'object' && rateLimit !== null ? rateLimit : undefined))
-    return { allowed: hidden.some(({ allowed }) => allowed), refused: hidden.some(({ refused }) => refused) }
-  }
-  const toWatched = (hook: unknown): unknown => {
-    if (!isLimitHandler(hook)) return hook
-    let handler = watched.get(hook as object)
-    if (handler === undefined) watched.set(hook as object, handler = watch.handler(hook as LimitHandler, undefined, hiddenOf, true))
-    return handler
-  }
-  for (const context of contextsOf(app)) {
-    const hooks = hooksOf(context)
-    for (const name of LIFECYCLE_HOOKS) {
-      // They are there: a limiter was found among them.
-      Object.defineProperty(hooks[name], 'concat', {
-        configurable: true,
-        value (this: unknown[], ...others: unknown[]) { return Array.prototype.concat.apply(this, others).map(toWatched) }
-      })
-    }
+    const { options, shown, hidden } = limiter.ofRoute(given)
+    return watch.handler(rateLimit.apply(this, options === given ? args : [options]), limiter, shown, hidden)
   }
 }

@@ -1,11 +1,5 @@
 // The functions that @fastify/rate-limit (10 and 11) makes have no name and no mark. They are told by what stands in
-// them and survives a minifier: property names and messages. Used only for limiters that were there before us.
-
-/** The plugin itself, as fastify-plugin marks it. */
-export function isLimiterPlugin (fn: unknown): boolean {
-  const meta = (fn as { [key: symbol]: { name?: unknown } | undefined } | null)?.[Symbol.for('plugin-meta')]
-  return meta?.name === '@fastify/rate-limit'
-}
+// them; the first two survive a minifier. Used only for limiters that were there before us.
 
 /** The hook that gives routes their limit. */
 export function isLimiterRouteHook (fn: unknown): boolean {

@@ -31,31 +31,36 @@ export class LimiterMetrics {
       name: 'rate_limit_requests_total',
       help: 'Checks of a rate limiter: allowed, rejected, bypassed and failed ones.',
       labels: ['endpoint', 'authenticated', 'algorithm'],
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.requests.total', unit: '{request}' }
     })
     this.allowed = registry.counter({
       name: 'rate_limit_allowed_total',
       help: 'Requests within their quota.',
       labels: ['endpoint', 'group', ...extraLabels],
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.allowed.total', unit: '{request}' }
     })
     this.rejected = registry.counter({
       name: 'rate_limit_rejected_total',
       help: 'Requests refused, by reason: exceeded, banned.',
       labels: ['endpoint', 'group', 'reason', ...extraLabels],
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.rejected.total', unit: '{request}' }
     })
     this.bypassed = registry.counter({
       name: 'rate_limit_bypass_total',
       help: 'Requests that were on the allow list.',
       labels: ['endpoint'],
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.bypass.total', unit: '{request}' }
     })
     this.errors = registry.counter({
       name: 'rate_limit_errors_total',
       help: 'Checks that came to no decision because the store or a function of the limiter failed, skipped or not.',
       labels: ['endpoint', 'error_type'],
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.errors.total', unit: '{error}' }
     })
     this.checkDuration = registry.histogram({
       name: 'rate_limit_check_duration_seconds',
@@ -63,7 +68,8 @@ export class LimiterMetrics {
       labels: ['endpoint', 'authenticated'],
       unit: 'seconds',
       buckets: CHECK_BUCKETS,
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.check.duration', unit: 's' }
     })
     this.storeDuration = registry.histogram({
       name: 'rate_limit_store_duration_seconds',
@@ -71,14 +77,16 @@ export class LimiterMetrics {
       labels: ['store', 'operation'],
       unit: 'seconds',
       buckets: CHECK_BUCKETS,
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.redis.duration', unit: 's' }
     })
     this.remaining = registry.histogram({
       name: 'rate_limit_remaining',
       help: 'Requests left in the window after a check.',
       labels: ['endpoint'],
       buckets: LEFT_BUCKETS,
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.remaining', unit: '{request}' }
     })
     this.quotaUsage = registry.histogram({
       name: 'rate_limit_quota_usage_ratio',
@@ -86,14 +94,16 @@ export class LimiterMetrics {
       labels: ['endpoint'],
       unit: 'ratio',
       buckets: USAGE_BUCKETS,
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.quota.usage', unit: '1' }
     })
     this.tokens = registry.histogram({
       name: 'rate_limit_tokens',
       help: 'Tokens left in the bucket after a check of a token-bucket limiter.',
       labels: ['endpoint'],
       buckets: LEFT_BUCKETS,
-      allowHighCardinality
+      allowHighCardinality,
+      otlp: { name: 'rate_limit.token_bucket.tokens', unit: '{token}' }
     })
   }
 }

@@ -3,10 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CheckRecorder } from './check-recorder.ts'
 import { Check } from './check.ts'
 import type { ShownHeaders } from './check.ts'
-import { beginLesson, endLesson } from './lessons.ts'
-import { seeStoresMade } from './store-births.ts'
-import { findStoreClasses } from './store-classes.ts'
-import type { Stores } from './stores.ts'
+import { endLesson, learnDuring } from './learn-stores.ts'
+import type { Lesson } from './learn-stores.ts'
+import { ownLimitOf } from './route-hook.ts'
+import type { Store, Stores } from './stores.ts'
+import { replace } from './stores.ts'
+import type { Hidden, WatchedLimiter } from './watched-limiter.ts'
 
 /** What `rateLimit()` and routes have: decides by headers and errors. */
 export type LimitHandler = (this: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<void>
@@ -24,30 +26,19 @@ export interface Verdict {
   readonly ttl?: number
 }
 
-/** What a limiter that was there before us may hide of a request's check; asked where headers do not tell. */
-export interface Hidden {
-  /** That it allowed. */
-  readonly allowed: boolean
-  /** That it refused. */
-  readonly refused: boolean
-}
-
 type Marks = Record<symbol, unknown>
-
-/** Marks of a request by which a limiter knows that it has decided on it. */
-const RAN = 'fastify.request.rateLimitRan'
 
 /** A limiter that lets everybody pass never calls its store: at some time it is no longer waited for. */
 const MOST_LESSONS = 1_000
 
-/** Puts a watch on the functions of limiters: it does what they do, and sees what they decide. */
+/** Puts a watch on the functions of limiters: they do what they did, and what they decide is seen. */
 export class LimiterWatch {
   readonly stores: Stores
   /** Requests that were banned, from `onBanReach` until they are recorded. */
   readonly banned = new WeakSet<object>()
   readonly #checks: CheckRecorder
   readonly #warn: (message: string) => void
-  #hasWarned = false
+  readonly #warned = new Set<string>()
 
   constructor (checks: CheckRecorder, stores: Stores, warn: (message: string) => void) {
     this.#checks = checks
@@ -55,82 +46,142 @@ export class LimiterWatch {
     this.#warn = warn
   }
 
-  /**
-   * The handler of a limiter. `hiddenOf` says what its headers may not tell, `undefined` is nothing; `mustLearn` that its
-   * store was made before us.
-   */
-  handler (original: LimitHandler, shown: ShownHeaders | undefined, hiddenOf: (request: FastifyRequest) => Hidden | undefined, mustLearn: boolean): LimitHandler {
+  /** The handler of a limiter. */
+  handler (original: LimitHandler, limiter: WatchedLimiter, shown: ShownHeaders | undefined, hidden: Hidden | undefined): LimitHandler {
     const watch = this
-    let ran: symbol | undefined
-    let lessonsLeft = mustLearn ? MOST_LESSONS : 0
+    const { stores } = this
+    const { ran } = limiter
     return function (request, reply) {
-      const marks = request as unknown as Marks
       // It has decided on this request already, in another hook or on the GET route that a HEAD route was made from.
-      if (ran !== undefined && marks[ran] === true) return original.call(this, request, reply)
-      const unset = ran === undefined ? unsetMarksOf(request) : undefined
-      if (unset?.length === 0) return original.call(this, request, reply)
-      const lesson = lessonsLeft > 0 ? beginLesson(watch.stores) : undefined
+      if ((request as unknown as Marks)[ran] === true) return original.call(this, request, reply)
       const check = new Check(reply, shown)
-      const startMs = performance.now()
-      const { stores } = watch
-      stores.beganMs = startMs
+      limiter.checksUnderWay++
+      const startMs = stores.beganMs = performance.now()
       const outcome = original.call(this, request, check as unknown as FastifyReply)
       const { endedMs } = stores
       stores.beganMs = stores.endedMs = 0
-      if (unset !== undefined) ran = unset.find(mark => marks[mark] === true)
-      const isCheck = ran !== undefined
-      outcome.then(() => {
-        check.release()
-        if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, check, check.hasDecided || hiddenOf(request)?.allowed === true), check.hasDecided, lessonsLeft)
-        if (isCheck) watch.#settled(request, check, secondsBetween(startMs, endedMs), hiddenOf)
-      }, error => {
-        check.release()
-        if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, check, check.hasDecided || hiddenOf(request)?.allowed === true), check.hasDecided, lessonsLeft)
-        if (isCheck) watch.#threw(request, check, secondsBetween(startMs, endedMs), hiddenOf, error)
-      })
+      outcome.then(() => watch.#settled(request, check, limiter, secondsBetween(startMs, endedMs), hidden), error => watch.#threw(request, check, limiter, secondsBetween(startMs, endedMs), hidden, error))
       return outcome
     }
   }
 
-  /** A function of `createRateLimit()`; see {@link LimiterWatch.handler}. */
-  limit (original: LimitFunction, mustLearn: boolean): LimitFunction {
+  /** A handler that was made before us: whose it is, its store and what it hides is learnt from its first checks. */
+  earlierHandler (original: LimitHandler, limiters: readonly WatchedLimiter[]): LimitHandler {
     const watch = this
-    let lessonsLeft = mustLearn ? MOST_LESSONS : 0
+    const { stores } = this
+    let candidates = limiters
+    let hidesAllowed = false
+    let lessonsLeft = MOST_LESSONS
+    return function (request, reply) {
+      const undecided = candidates.filter(({ ran }) => (request as unknown as Marks)[ran] !== true)
+      if (undecided.length === 0) return original.call(this, request, reply)
+      const check = new Check(reply, undefined)
+      const call = (): Promise<void> => original.call(this, request, check as unknown as FastifyReply)
+      const lesson: Lesson | undefined = lessonsLeft > 0 ? { stores, store: undefined } : undefined
+      for (const limiter of undecided) limiter.checksUnderWay++
+      const startMs = stores.beganMs = performance.now()
+      const outcome = lesson === undefined ? call() : learnDuring(lesson, call)
+      const { endedMs } = stores
+      stores.beganMs = stores.endedMs = 0
+      // Each of them marks the requests on which it decides, and does so at once.
+      const limiter = undecided.find(({ ran }) => (request as unknown as Marks)[ran] === true)
+      for (const other of undecided) if (other !== limiter) other.checksUnderWay--
+      if (limiter === undefined) {
+        if (lesson !== undefined) endLesson()
+        return outcome
+      }
+      candidates = [limiter]
+      const learn = (isFulfilled: boolean): Hidden => {
+        const { routeOptions: { config, url } } = request
+        const own = ownLimitOf(config)
+        const hidden = limiter.hiddenAt(own)
+        if (lesson !== undefined) {
+          endLesson()
+          lessonsLeft--
+          if (isFulfilled && (lesson.store !== undefined || check.hasDecided)) {
+            lessonsLeft = 0
+            hidesAllowed = !check.hasDecided
+            if (lesson.store !== 'watched') watch.missesStore(limiter)
+            watch.#tellOfEarlierRoute(url, own, limiter, hidesAllowed && !hidden.allowed)
+          }
+        }
+        return { allowed: hidden.allowed || hidesAllowed, refused: hidden.refused }
+      }
+      outcome.then(() => watch.#settled(request, check, limiter, secondsBetween(startMs, endedMs), learn(true)), error => watch.#threw(request, check, limiter, secondsBetween(startMs, endedMs), learn(false), error))
+      return outcome
+    }
+  }
+
+  /** A function of `createRateLimit()`. */
+  limit (original: LimitFunction, limiter: WatchedLimiter): LimitFunction {
+    const watch = this
     return function (...args) {
       const [request, options] = args
       // A peek takes nothing from a quota and decides nothing.
       if ((options as { increment?: unknown } | undefined)?.increment === false) return original.apply(this, args)
-      const lesson = lessonsLeft > 0 ? beginLesson(watch.stores) : undefined
+      limiter.checksUnderWay++
       const startMs = performance.now()
       const outcome = original.apply(this, args)
       outcome.then(verdict => {
-        const { isAllowed, max: limit, remaining } = verdict
-        if (lesson !== undefined) lessonsLeft = watch.#lessonsAfter(endLesson(lesson, { limit, remaining }, !isAllowed), !isAllowed, lessonsLeft)
+        limiter.checksUnderWay--
         watch.#decided(request, verdict, secondsBetween(startMs, 0))
       }, error => {
-        if (lesson !== undefined) endLesson(lesson, {}, false)
+        limiter.checksUnderWay--
         watch.#checks.failed(request, secondsBetween(startMs, 0), error)
       })
       return outcome
     }
   }
 
-  /** Makes a function of `createRateLimit()` that is watched together with its store. */
-  made (make: () => LimitFunction): LimitFunction {
-    findStoreClasses()
-    return this.limit(seeStoresMade(make, (store, kind) => this.stores.watch(store, kind)), false)
+  /** There is a limiter that could not be opened. */
+  missesLimiter (): void {
+    this.#warnOnce('A limiter of @fastify/rate-limit is not counted: it is of a version that fastify-vitals does not know')
   }
 
-  /** A limiter was registered or found whose store cannot be seen. */
-  missesStore (): void {
-    if (this.#hasWarned) return
-    this.#hasWarned = true
-    this.#warn('A store of @fastify/rate-limit cannot be timed: rate_limit_store_duration_seconds lacks it. It is one of the application\'s own and was made before fastify-vitals was registered (register that first), or the limiter is part of a bundle')
+  /** A limiter has a store that cannot be watched. */
+  missesStore ({ where }: WatchedLimiter): void {
+    this.#warnOnce(`A store of the limiter of ${where} cannot be timed: rate_limit_store_duration_seconds lacks it. It cannot be changed, or was made before fastify-vitals was registered (register that first)`)
   }
 
-  #settled (request: FastifyRequest, check: Check, seconds: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined): void {
+  /** A limiter was there before us: what that costs of its series. What it has made before shows when its store is called. */
+  tellOfFound (limiter: WatchedLimiter, store: Store): void {
+    const { where } = limiter
+    if (limiter.hidesHeaders) {
+      this.#warnOnce(`The limiter of ${where} was registered before fastify-vitals with headers switched off: what they tell is missing for routes without a limit of their own. Register fastify-vitals first`)
+    }
+    const { incr } = store
+    if (incr === undefined || !Object.isExtensible(store)) return
+    const watch = this
+    replace(store, 'incr', function (this: unknown, ...args: Parameters<typeof incr>) {
+      if (limiter.checksUnderWay === 0) {
+        watch.#warnOnce(`The limiter of ${where} makes checks that are not counted: by createRateLimit(), by rateLimit() in a 404 handler, or by a handler that another plugin has wrapped, all from before fastify-vitals was registered. Register that first`)
+        replace(store, 'incr', incr)
+      }
+      return incr.apply(this, args)
+    })
+  }
+
+  #tellOfEarlierRoute (url: string | undefined, own: ReturnType<typeof ownLimitOf>, limiter: WatchedLimiter, hidesUnasked: boolean): void {
+    const route = url === undefined ? 'A 404 handler' : `Route ${url}`
+    if (hidesUnasked || (own !== undefined && limiter.hidesHeadersAt(own))) {
+      this.#warnOnce(`${route} has a limit with headers switched off and was declared before fastify-vitals was registered: what they tell is missing. Register fastify-vitals first`)
+    }
+    if (own !== undefined && limiter.bansSilentlyAt(own)) {
+      this.#warnOnce(`${route} bans, has errors of its own and was declared before fastify-vitals was registered: of its refusals, only those with statusCode 403 count as banned. Register fastify-vitals first`)
+    }
+  }
+
+  #warnOnce (message: string): void {
+    if (this.#warned.has(message)) return
+    this.#warned.add(message)
+    this.#warn(message)
+  }
+
+  #settled (request: FastifyRequest, check: Check, limiter: WatchedLimiter, seconds: number, hidden: Hidden | undefined): void {
+    limiter.checksUnderWay--
+    check.release()
     if (!check.hasDecided) {
-      if (hiddenOf(request)?.allowed === true) this.#checks.allowed(request, seconds, undefined, undefined)
+      if (hidden?.allowed === true) this.#checks.allowed(request, seconds, undefined, undefined)
       else this.#checks.bypassed(request, seconds)
     } else if (isUncounted(check.reset, check.remaining, check.limit)) {
       this.#checks.failed(request, seconds, this.stores.lastError)
@@ -139,9 +190,11 @@ export class LimiterWatch {
     }
   }
 
-  #threw (request: FastifyRequest, check: Check, seconds: number, hiddenOf: (request: FastifyRequest) => Hidden | undefined, error: unknown): void {
+  #threw (request: FastifyRequest, check: Check, limiter: WatchedLimiter, seconds: number, hidden: Hidden | undefined, error: unknown): void {
+    limiter.checksUnderWay--
+    check.release()
     const { remaining, limit, hasDecided } = check
-    if (check.isRefused || isHiddenRefusal(check, hiddenOf(request), error)) {
+    if (check.isRefused || isHiddenRefusal(check, hidden, error)) {
       const isBanned = this.banned.delete(request) || statusOf(error) === 403
       this.#checks.rejected(request, seconds, isBanned ? 'banned' : 'exceeded', limit)
     } else if (hasDecided) {
@@ -157,14 +210,6 @@ export class LimiterWatch {
     else if (isExceeded === true) this.#checks.rejected(request, seconds, isBanned === true ? 'banned' : 'exceeded', max)
     else if (isUncounted(ttl, remaining, max)) this.#checks.failed(request, seconds, this.stores.lastError)
     else this.#checks.allowed(request, seconds, remaining, max)
-  }
-
-  /** How many lessons are to follow one that ended so. */
-  #lessonsAfter (end: ReturnType<typeof endLesson>, hasDecided: boolean, lessonsLeft: number): number {
-    if (end === 'learnt') return 0
-    if (end === 'unclear' || !hasDecided) return lessonsLeft - 1
-    this.missesStore()
-    return 0
   }
 }
 
@@ -183,10 +228,6 @@ function isHiddenRefusal ({ hasDecided, remaining = 0 }: Check, hidden: Hidden |
   if (hidden === undefined) return false
   if (hasDecided) return hidden.refused && remaining === 0
   return statusOf(error) === 429 || (hidden.refused && typeof statusOf(error) === 'number')
-}
-
-function unsetMarksOf (request: FastifyRequest): symbol[] {
-  return Object.getOwnPropertySymbols(request).filter(mark => mark.description === RAN && (request as unknown as Marks)[mark] === false)
 }
 
 function statusOf (error: unknown): unknown {

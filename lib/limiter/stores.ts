@@ -5,7 +5,6 @@ import type { LimiterMetrics } from './limiter-metrics.ts'
 type Callback = (error: unknown, result?: unknown) => void
 export type Call = (this: unknown, key: unknown, callback: Callback, timeWindow?: unknown, max?: unknown) => unknown
 export type Child = (this: unknown, ...args: unknown[]) => unknown
-export type StoreClass = new (...args: unknown[]) => Store
 
 /** A store of @fastify/rate-limit, of its own or the application's. */
 export interface Store {
@@ -15,9 +14,20 @@ export interface Store {
 }
 
 /** Which kind of store: the label `store`. */
-export type StoreKind = 'local' | 'redis' | 'custom'
+type StoreKind = 'local' | 'redis' | 'custom'
+
+/** The properties of @fastify/rate-limit's own stores (10 and 11); names of classes do not survive a minifier. */
+const KIND_OF: Readonly<Record<string, StoreKind>> = {
+  'continueExceeding,exponentialBackoff,lru': 'local',
+  'continueExceeding,exponentialBackoff,redis,key': 'redis'
+}
 
 const OPERATIONS = ['incr', 'read'] as const
+
+/** Replaces a method of one store: neither its class nor a list of its properties shows it. What cannot be replaced stays. */
+export function replace (store: Store, name: keyof Store, method: Call | Child): void {
+  Reflect.defineProperty(store, name, { value: method, configurable: true, writable: true })
+}
 
 /** Times the calls of stores. A store keeps its class and all it does; only its methods tell when they begin and end. */
 export class Stores {
@@ -36,42 +46,25 @@ export class Stores {
     this.#metrics = metrics
   }
 
-  has (store: object): boolean {
-    return this.#watched.has(store)
-  }
-
-  /** Watches one store; what cannot be changed (frozen) stays as it is. */
-  watch (store: Store, kind: StoreKind): void {
-    if (this.#watched.has(store) || !Object.isExtensible(store)) return
+  /** Watches a store and those that it makes for routes; `false` for one that cannot be changed (frozen), which stays as it is. */
+  watch (store: Store, kind: StoreKind = KIND_OF[Object.keys(store).join()] ?? 'custom'): boolean {
+    if (!Object.isExtensible(store)) return false
+    if (this.#watched.has(store)) return true
     this.#watched.add(store)
     for (const operation of OPERATIONS) {
       const original = store[operation]
-      if (typeof original === 'function') store[operation] = this.#timed(original, kind, operation)
+      if (typeof original === 'function') replace(store, operation, this.#timed(original, kind, operation))
     }
     const { child } = store
-    if (kind === 'custom' && typeof child === 'function') {
+    if (typeof child === 'function') {
       const stores = this
-      store.child = function (...args) {
+      replace(store, 'child', function (this: unknown, ...args: unknown[]) {
         const made = child.apply(this, args)
         if (typeof made === 'object' && made !== null) stores.watch(made, kind)
         return made
-      }
+      })
     }
-  }
-
-  /** A call took so long. */
-  observe (kind: StoreKind, operation: string, seconds: number): void {
-    this.#metrics.storeDuration.with({ store: kind, operation }).observe(seconds)
-  }
-
-  /** A class of stores whose instances are watched: what `new` gives is an instance of the application's own class. */
-  watchedClass (Custom: StoreClass): StoreClass {
-    const stores = this
-    return function WatchedStore (...args: unknown[]) {
-      const store = new Custom(...args)
-      stores.watch(store, 'custom')
-      return store
-    } as unknown as StoreClass
+    return true
   }
 
   #timed (original: Call, kind: StoreKind, operation: string): Call {

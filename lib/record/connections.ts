@@ -27,10 +27,32 @@ export class Connections {
 
   constructor (registry: Registry) {
     const labels = ['type'] as const
-    this.#active = registry.gauge({ name: 'connections_active', help: 'Long-lived connections open now.', labels })
-    this.#total = registry.counter({ name: 'connections_total', help: 'Long-lived connections opened.', labels })
-    this.#duration = registry.histogram({ name: 'connections_duration_seconds', help: 'Time that long-lived connections stayed open.', labels, unit: 'seconds', buckets: CONNECTION_BUCKETS })
-    this.#sent = registry.counter({ name: 'connections_messages_sent_total', help: 'Messages sent on long-lived connections.', labels })
+    this.#active = registry.gauge({
+      name: 'connections_active',
+      help: 'Long-lived connections open now.',
+      labels,
+      otlp: { name: 'connections.active', unit: '{connection}', isUpDown: true, isInteger: true }
+    })
+    this.#total = registry.counter({
+      name: 'connections_total',
+      help: 'Long-lived connections opened.',
+      labels,
+      otlp: { name: 'connections.total', unit: '{connection}' }
+    })
+    this.#duration = registry.histogram({
+      name: 'connections_duration_seconds',
+      help: 'Time that long-lived connections stayed open.',
+      labels,
+      unit: 'seconds',
+      buckets: CONNECTION_BUCKETS,
+      otlp: { name: 'connections.duration', unit: 's' }
+    })
+    this.#sent = registry.counter({
+      name: 'connections_messages_sent_total',
+      help: 'Messages sent on long-lived connections.',
+      labels,
+      otlp: { name: 'connections.messages.sent.total', unit: '{message}' }
+    })
   }
 
   /** A connection opened; call the result when it closes. */

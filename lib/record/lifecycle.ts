@@ -1,4 +1,5 @@
 import type { FastifyInstance, onErrorHookHandler, onRequestHookHandler, onSendHookHandler } from 'fastify'
+import { contextsOf, hooksOf } from '../contexts.ts'
 
 /** The hooks that name requests and note errors. */
 export interface LifecycleHooks {
@@ -8,7 +9,6 @@ export interface LifecycleHooks {
   readonly onSend: onSendHookHandler
 }
 
-type Tree = Record<symbol, unknown>
 type HookLists = { onRequest: unknown[], onError: unknown[] }
 
 /**
@@ -17,31 +17,15 @@ type HookLists = { onRequest: unknown[], onError: unknown[] }
  * uses its own lists; where they are not found, it makes do with `addHook`.
  */
 export function addLifecycleHooks (app: FastifyInstance, hooks: LifecycleHooks): void {
-  const instance = app as unknown as Tree
-  const kHooks = symbolOf(app, 'fastify.hooks')
-  const kChildren = symbolOf(app, 'fastify.children')
-  if (kHooks === undefined || kChildren === undefined || !Array.isArray((instance[kHooks] as HookLists).onRequest)) {
+  const lists = contextsOf(app).map(context => hooksOf(context) as HookLists)
+  if (!lists.every(({ onRequest }) => Array.isArray(onRequest))) {
     app.addHook('onRequest', hooks.onRequest)
     app.addHook('onError', hooks.onError)
     app.addHook('onSend', hooks.onSend)
     return
   }
-  let root = instance
-  while (Object.hasOwn(Object.getPrototypeOf(root) as object, kChildren)) root = Object.getPrototypeOf(root) as Tree
-  const visit = (context: Tree): void => {
-    const lists = context[kHooks] as HookLists
-    lists.onRequest.unshift(hooks.onRequest)
-    lists.onError.unshift(hooks.onError)
-    for (const child of context[kChildren] as Tree[]) visit(child)
+  for (const { onRequest, onError } of lists) {
+    onRequest.unshift(hooks.onRequest)
+    onError.unshift(hooks.onError)
   }
-  visit(root)
-}
-
-/** One of Fastify's own properties, by its description, on an instance or on what it inherits from. */
-export function symbolOf (instance: object, description: string): symbol | undefined {
-  for (let object: object | null = instance; object !== null; object = Object.getPrototypeOf(object) as object | null) {
-    const found = Object.getOwnPropertySymbols(object).find(symbol => symbol.description === description)
-    if (found !== undefined) return found
-  }
-  return undefined
 }

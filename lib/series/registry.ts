@@ -1,17 +1,19 @@
-import { shown, thrown, VitalsError } from '../errors.ts'
+import { thrown, VitalsError } from '../errors.ts'
 import type { SeriesLimits } from './cardinality.ts'
-import { Cardinality, DEFAULT_LIMITS } from './cardinality.ts'
-import type { CounterSeries } from './counter.ts'
+import { DEFAULT_LIMITS } from './cardinality.ts'
 import { Counter } from './counter.ts'
+import type { GivenDefinition } from './definition.ts'
+import { checkDefinition, describeShape } from './definition.ts'
 import type { Family, Keeper, MetricDefinition } from './family.ts'
 import type { GaugeDefinition } from './gauge.ts'
 import { Gauge } from './gauge.ts'
 import type { HistogramDefinition } from './histogram.ts'
-import { DURATION_BUCKETS, Histogram, toBounds } from './histogram.ts'
+import { Histogram } from './histogram.ts'
 import { Info } from './info.ts'
 import type { MetricType } from './names.ts'
-import { checkLabelNames, checkMetricName, checkUnit, claimedNames, conventionBreaches } from './names.ts'
+import { checkMetricName, claimedNames, conventionBreaches } from './names.ts'
 import { readValue } from './read.ts'
+import { IDLE_KEEPER, SelfMetrics } from './self-metrics.ts'
 import type { FamilySnapshot, HistogramValue, Snapshot, SnapshotSource } from './snapshot.ts'
 import { toBankSnapshot } from './snapshot.ts'
 import type { Traces } from './traces.ts'
@@ -36,13 +38,6 @@ interface Entry {
   readonly source: Family
 }
 
-function ignore (): void {}
-
-/** For the store's metrics about itself: as many series as there are metrics. */
-const UNLIMITED: Keeper = { isRecording: true, traces: undefined, admit: () => true, release: ignore, overflowed: ignore, fault: ignore, now: Date.now }
-
-const IDLE: Keeper = { ...UNLIMITED, isRecording: false }
-
 /**
  * The store: every metric once, bounded for ever, and one read-only {@link Snapshot} for every way out. It does no
  * I/O; what it has to say goes to the listener given to {@link Registry.onWarning}.
@@ -66,7 +61,7 @@ export class Registry {
   constructor (options: RegistryOptions = {}) {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
-    this.#keeper = options.recording === false ? IDLE : this.#createKeeper(options.traces)
+    this.#keeper = options.recording === false ? IDLE_KEEPER : this.#createKeeper(options.traces)
   }
 
   /** A counter; the same definition again returns the same counter. */
@@ -162,56 +157,28 @@ export class Registry {
   }
 
   #createKeeper (traces: Traces | undefined): Keeper {
-    const cardinality = new Cardinality(this.limits)
-    const labels = ['metric'] as const
-    const held = this.#add(new Gauge({ name: 'vitals_series', help: 'Series held for each metric.', labels }, UNLIMITED))
-    const overflows = this.#add(new Counter({ name: 'vitals_series_overflow_total', help: 'Records that went to the overflow series because a series limit was reached.', labels }, UNLIMITED))
-    const faults = this.#add(new Counter({ name: 'vitals_record_errors_total', help: 'Records that were refused or mended because of a wrong value or label.', labels }, UNLIMITED))
-    this.#collectors.push(() => {
-      for (const { name, source } of this.#entries.values()) if (name === source.name) held.with({ metric: name }).set(source.size)
-      held.with({ metric: held.name }).set(held.size)
-    })
-    const overflowing = new Map<Family, CounterSeries>()
-    return {
-      isRecording: true,
-      traces,
-      admit: family => cardinality.admit(family.size),
-      release: () => cardinality.release(),
-      now: Date.now,
-      overflowed: family => {
-        let records = overflowing.get(family)
-        if (records === undefined) overflowing.set(family, records = overflows.with({ metric: family.name }))
-        records.inc()
-        this.#warnOnce(`overflow ${family.name}`, `Metric ${family.name} reached a series limit (${this.limits.seriesPerMetric} for each metric, ${this.limits.series} in all): further label sets are recorded in its series {overflow="true"}. Use labels with fewer values, or raise limits`)
-      },
-      fault: (family, kind, problem) => {
-        faults.inc({ metric: family.name })
-        this.#warnOnce(`fault ${family.name} ${kind}`, `Wrong record for metric ${family.name}: ${problem}. Further ones are counted in vitals_record_errors_total`)
-      }
-    }
+    const self = new SelfMetrics(this.limits, traces, (key, message) => this.#warnOnce(key, message))
+    for (const family of self.families) this.#add(family)
+    this.#collectors.push(() => self.count(this.#families()))
+    return self
   }
 
-  #define (type: MetricType, definition: MetricDefinition & { buckets?: unknown, collect?: unknown }, create: () => Family): Family {
-    if (typeof definition !== 'object' || definition === null) {
-      throw new VitalsError('FSV_ERR_INVALID_METRIC', `A ${type} is defined by an object { name, help, … }, got: ${shown(definition)}`)
-    }
-    const { name, help, unit, collect, labels = [], buckets = DURATION_BUCKETS, allowHighCardinality = false } = definition
-    checkMetricName(name)
-    if (typeof help !== 'string') throw new VitalsError('FSV_ERR_INVALID_METRIC', `help of metric ${name} must be a string, got: ${shown(help)}`)
-    checkLabelNames(name, type, labels)
-    const constant = labels.find(label => Object.hasOwn(this.constantLabels, label))
-    if (constant !== undefined) throw new VitalsError('FSV_ERR_METRIC_CONFLICT', `Label ${constant} of metric ${name} must have another name: a constant label has it already`)
-    checkUnit(name, type, unit)
-    if (collect !== undefined && typeof collect !== 'function') throw new VitalsError('FSV_ERR_INVALID_METRIC', `collect of metric ${name} must be a function, got: ${shown(collect)}`)
-    const bounds = type === 'histogram' ? toBounds(name, buckets) : []
+  * #families (): Generator<Family, void, void> {
+    for (const { name, source } of this.#entries.values()) if (name === source.name) yield source
+  }
+
+  #define (type: MetricType, definition: GivenDefinition, create: () => Family): Family {
+    const shape = checkDefinition(type, definition, this.constantLabels)
+    const { name, labels = [], allowHighCardinality = false } = definition
     const entry = this.#entries.get(name)
     if (entry !== undefined) {
-      const wanted = describe(type, labels, unit, bounds)
-      const was = describe(entry.type, entry.source.labelNames, entry.type === entry.source.type ? entry.source.unit : undefined, entry.source.banks[0].bounds)
-      if (was === wanted && entry.type === entry.source.type) return entry.source
-      throw new VitalsError('FSV_ERR_METRIC_CONFLICT', entry.type === entry.source.type
+      const { source } = entry
+      const wanted = describeShape(shape)
+      const was = describeShape({ type: entry.type, labels: source.labelNames, unit: entry.type === source.type ? source.unit : undefined, bounds: source.banks[0].bounds })
+      if (was === wanted && entry.type === source.type) return source
+      throw new VitalsError('FSV_ERR_METRIC_CONFLICT', entry.type === source.type
         ? `Metric ${name} exists as ${was}: it cannot be defined again as ${wanted}. Use the same definition, or another name`
-        : `Metric ${name} cannot be defined: it shows the count of histogram ${entry.source.name}. Use another name`)
+        : `Metric ${name} cannot be defined: it shows the count of histogram ${source.name}. Use another name`)
     }
     this.#checkFree(name, type)
     const family = create()
@@ -275,11 +242,4 @@ export class Registry {
       // A logger that fails must not fail the record that it was to be told of.
     }
   }
-}
-
-/** What makes two definitions the same, in words. */
-function describe (type: MetricType, labels: readonly string[], unit: string | undefined, bounds: readonly number[]): string {
-  const labelled = labels.length === 0 ? 'no labels' : `labels ${labels.join(', ')}`
-  const bucketed = type === 'histogram' ? ` and buckets ${bounds.join(' ')}` : ''
-  return `${type}${unit === undefined ? '' : ` in ${unit}`} with ${labelled}${bucketed}`
 }

@@ -1,7 +1,3 @@
-import { createServer } from 'node:http'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
 import * as platformatic from '@platformatic/prom-client'
 import * as successor from '@prometheus-io/client'
 import * as promClient from 'prom-client'
@@ -9,7 +5,9 @@ import t from 'tap'
 import vitals from '../../lib/index.ts'
 import type { PromRegistry } from '../../lib/index.ts'
 import fastify from 'fastify'
-import { findSample, sampleValue } from '../support/exposition-grammar.ts'
+import type { ParsedExposition } from '../support/exposition-grammar.ts'
+import { findSample, parseExposition, sampleValue } from '../support/exposition-grammar.ts'
+import { startPushgateway } from '../support/pushgateway.ts'
 import { openStore } from '../support/store.ts'
 
 const CLIENTS = { 'prom-client': promClient, '@prometheus-io/client': successor, '@platformatic/prom-client': platformatic } as unknown as Record<string, typeof promClient>
@@ -176,18 +174,28 @@ t.test('summaries of a joined registry are in the view too', async t => {
   t.same(json.find(({ name }) => name === 'ages')!.values.map(({ metricName, value }) => [metricName, value]), [['ages', 3], ['ages_sum', 3], ['ages_count', 1]])
 })
 
-t.test('prom-client\'s Pushgateway pushes the view', async t => {
-  const { vitals: store } = await openStore(t)
-  store.counter({ name: 'tasks_total', help: 'Tasks.' }).inc(4)
-  const received: { path: string, type: string, body: string }[] = []
-  const gateway = createServer(async (request, response) => {
-    received.push({ path: request.url!, type: request.headers['content-type']!, body: await text(request) })
-    response.end()
+for (const [name, client] of Object.entries(CLIENTS)) {
+  t.test(`a Pushgateway takes the view from ${name}`, async t => {
+    const url = await startPushgateway(t)
+    const { app, vitals: store } = await openStore(t, { constantLabels: { region: 'north' } })
+    await app.inject('/nowhere')
+    const tasks = store.counter({ name: 'tasks_total', help: 'Tasks.', labels: ['kind'] })
+    const wait = store.histogram({ name: 'wait_seconds', help: 'Waited.', unit: 'seconds', buckets: [1] })
+    const shown = async (): Promise<ParsedExposition> => parseExposition(await (await fetch(`${url}/metrics`)).text(), 'prometheus')
+    const group = { job: 'nightly', instance: '' }
+    const gateway = new client.Pushgateway(url, {}, store.promRegistry as never)
+    tasks.inc({ kind: 'a "quoted"\\ one\n' }, 4)
+    wait.observe(0.5)
+    await gateway.push({ jobName: 'nightly' })
+    const first = await shown()
+    t.equal(sampleValue(first, 'tasks_total', { ...group, region: 'north', kind: 'a "quoted"\\ one\n' }), 4)
+    t.equal(sampleValue(first, 'wait_seconds_bucket', { ...group, region: 'north', le: '1' }), 1)
+    t.equal(sampleValue(first, 'http_requests_total', { ...group, region: 'north', method: 'GET', endpoint: 'unmatched', status: '404' }), 1)
+    t.equal(sampleValue(first, 'push_failure_time_seconds', group), 0)
+    tasks.inc({ kind: 'b' })
+    await gateway.pushAdd({ jobName: 'nightly' })
+    t.equal(sampleValue(await shown(), 'tasks_total', { ...group, region: 'north', kind: 'b' }), 1)
+    await gateway.delete({ jobName: 'nightly' })
+    t.notOk((await shown()).has('tasks_total'))
   })
-  gateway.listen(0, '127.0.0.1')
-  await once(gateway, 'listening')
-  t.teardown(() => gateway.close())
-  const pushgateway = new promClient.Pushgateway(`http://127.0.0.1:${(gateway.address() as AddressInfo).port}`, {}, store.promRegistry as never)
-  await pushgateway.push({ jobName: 'nightly' })
-  t.match(received, [{ path: '/metrics/job/nightly', body: /\ntasks_total 4\n/ }])
-})
+}

@@ -162,6 +162,15 @@ t.test('counts what pg refuses by itself', async t => {
   t.equal(vitals.read('db_query_errors_total', { system: 'postgresql', client: 'forms', operation: 'other', error_type: 'TypeError' }), 1)
 })
 
+t.test('leaves alone what has none of the methods that tell its end', async t => {
+  const { client, vitals } = await open(t)
+  const refusal = new Error('not today')
+  const told = new Promise(resolve => client.query({ submit: () => refusal, handleError: resolve } as never))
+  t.equal(await told, refusal)
+  t.equal((await client.query('select 1 as one')).rowCount, 1)
+  t.equal(vitals.read('vitals_record_errors_total', { metric: 'db_queries_total' }), undefined)
+})
+
 t.test('names errors that have no code', async t => {
   const { pool, client, vitals } = await open(t, { query_timeout: 50 })
   const errors = (type: string): unknown => vitals.read('db_query_errors_total', { system: 'postgresql', client: 'forms', operation: 'SELECT', error_type: type })
@@ -238,4 +247,37 @@ t.test('sees the connections that a pool had before it was instrumented, and non
   t.equal(counted(), 2, 'it was instrumented by itself first')
   app.vitals.uninstrument(pool)
   t.ok(Object.hasOwn(busy, 'query'), 'and stays so')
+})
+
+t.test('a pool whose connection string is wrong fails as it would', async t => {
+  const app = fastify()
+  await app.register(vitals, { endpoint: false })
+  t.teardown(() => app.close())
+  for (const connectionString of ['postgresql://127.0.0.1:1/%E0%A4%A', 'postgresql://127.0.0.1:1']) {
+    const [bare, pool] = [new pg.Pool({ connectionString }), new pg.Pool({ connectionString })]
+    app.vitals.instrument(pool, { name: 'wrong' })
+    // pg throws some of these at once.
+    const failure = async (use: () => Promise<unknown>): Promise<Error> => {
+      try {
+        return await use() as Error
+      } catch (error) {
+        return error as Error
+      }
+    }
+    const expected = await failure(() => bare.connect())
+    for (const error of [await failure(() => pool.connect()), await failure(() => pool.query('select 1 from notes'))]) {
+      t.equal(error.message, expected.message)
+      t.equal(error.constructor, expected.constructor)
+    }
+  }
+  t.equal(app.vitals.read('db_queries_total', { system: 'postgresql', client: 'wrong', operation: 'SELECT', table: 'notes', status: 'error' }), 2)
+})
+
+t.test('a Query object that fails in the middle of its rows is counted as failed', async t => {
+  const { client, count } = await open(t)
+  const query = new pg.Query({ text: 'select note from notes', types: { getTypeParser: () => () => { throw new Error('not a type') } } })
+  await t.rejects(once(client.query(query), 'end'), { message: 'not a type' })
+  await client.query('select 1')
+  t.equal(count('SELECT', 'notes', 'error'), 1)
+  t.equal(count('SELECT', 'notes'), 0)
 })

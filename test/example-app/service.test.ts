@@ -34,6 +34,8 @@ async function valueOf (series: string): Promise<number | undefined> {
   return line === undefined ? undefined : Number(line.slice(series.length + 1))
 }
 
+const selects = 'db_queries_total{system="postgresql",client="primary",operation="SELECT",table="organizations",status="success"}'
+
 t.test('a fresh clone builds itself and says so', async (t) => {
   t.match(example.output, 'Building the plugin')
   t.match(example.output, 'Building the example')
@@ -80,6 +82,26 @@ t.test('a task is created, changed, completed once and deleted, and the business
 
   t.equal((await send('DELETE', `${tasks}/${task.id}`)).status, 204)
   t.match(await send('GET', `${tasks}/${task.id}`), { status: 404, body: { message: 'No such task' } })
+})
+
+t.test('an organisation is read from the cache the second time, and the metrics tell the database from the cache', async (t) => {
+  const before = { hits: await valueOf('cache_hits_total{cache_type="organizations"}'), queries: await valueOf(selects) }
+  const [first, second] = [await send('GET', organization), await send('GET', organization)]
+  t.strictSame(second, first)
+  t.ok((await valueOf('cache_hits_total{cache_type="organizations"}'))! > before.hits!)
+  t.ok((await valueOf('cache_size{cache_type="organizations"}'))! > 0)
+  t.ok((await valueOf(selects))! >= before.queries!)
+  t.equal(await valueOf('db_connection_pool_max{system="postgresql",client="primary"}'), 10)
+  t.ok((await valueOf('db_query_errors_total{system="postgresql",client="primary",operation="INSERT",error_type="23505"}'))! > 0, 'the organisation that was there')
+})
+
+t.test('what another service knows is asked for, and the requests to it are counted', async (t) => {
+  t.match(await send('GET', `${organization}/company`), { status: 200, body: { slug: 'umbrella', employees: 800 } })
+  t.match(await send('GET', `${origin}/organizations/nobody/company`), { status: 404, body: { message: 'No such company' } })
+  const counted = [...(await scrape()).matchAll(/^http_client_requests_total\{method="GET",host="([^"]+)",status="(200|404)"\} [1-9]/gm)]
+  t.strictSame(counted.map(([, , status]) => status).sort(), ['200', '404'])
+  t.equal(new Set(counted.map(([, host]) => host)).size, 1, 'the traffic is not the service\'s own')
+  t.equal(await valueOf(`http_client_requests_in_progress{host="${counted[0]![1]}"}`), 0)
 })
 
 t.test('mistakes get a clear answer', async (t) => {

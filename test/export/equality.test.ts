@@ -22,7 +22,7 @@ type Samples = Map<string, number>
 const keyOf = (name: string, labels: Record<string, string>): string => `${name}{${Object.keys(labels).sort().map(label => `${label}=${JSON.stringify(labels[label])}`).join(',')}}`
 
 /** Metrics that move by being looked at. */
-const isOwnMetric = (name: string): boolean => /^vitals_|^target_info$/.test(name)
+const isOwnMetric = (name: string): boolean => /^vitals[_.]|^target_info$/.test(name)
 
 function pulled (exposition: ParsedExposition): Samples {
   const samples: Samples = new Map()

@@ -1,6 +1,6 @@
 import { context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { AlwaysOffSampler, AlwaysOnSampler, BasicTracerProvider } from '@opentelemetry/sdk-trace-base'
+import { AlwaysOffSampler, AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace'
 import fastify from 'fastify'
 import t from 'tap'
 import vitals from '../../lib/index.ts'
@@ -9,8 +9,8 @@ import { openStore } from '../support/store.ts'
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 t.teardown(() => context.disable())
-const kept = new BasicTracerProvider({ sampler: new AlwaysOnSampler() }).getTracer('test')
-const dropped = new BasicTracerProvider({ sampler: new AlwaysOffSampler() }).getTracer('test')
+const kept = new TracerProvider({ sampler: new AlwaysOnSampler() }).getTracer('test')
+const dropped = new TracerProvider({ sampler: new AlwaysOffSampler() }).getTracer('test')
 
 t.test('counters and buckets carry the trace of the active span, if it is sampled', async t => {
   const { vitals: store, scrape } = await openStore(t, { exemplars: true })

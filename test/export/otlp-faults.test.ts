@@ -100,7 +100,7 @@ t.test('the first push that arrives carries everything, and says so once', async
   const [first] = receiver.messages
   const duration = first!.metrics.find(metric => metric.name === 'http.server.request.duration')!
   t.equal(duration.points.find(point => point.attributes['http.route'] === '/')!.count, 3)
-  const failures = first!.metrics.find(metric => metric.name === 'vitals_export_failures_total')!
+  const failures = first!.metrics.find(metric => metric.name === 'vitals.export.failures.total')!
   t.same(failures.points.map(({ attributes, value }) => [attributes['reason'], value]), [['unavailable', 3]])
   t.equal(log.length, 2, 'a line for each change')
   t.match(log[1], /pushed to .* again/)

@@ -19,8 +19,8 @@ import { scenarios } from './support/scenarios.ts'
 
 type StoreName = 'local' | 'redis' | 'custom'
 
-interface Answer { status: number, headers: Record<string, unknown>, body: string }
-interface Run { app: FastifyInstance, answers: Answer[], notes: unknown[], calls: unknown[] }
+interface Answer { status: number, headers: [name: string, value: unknown][], body: string }
+interface Run { app: FastifyInstance, answers: Answer[], notes: unknown[], calls: unknown[], warnings: string[] }
 
 const plugins = { 10: rateLimit10 as unknown as LimiterPlugin, 11: rateLimit11 }
 const stores: StoreName[] = ['local', 'redis', 'custom']
@@ -54,7 +54,14 @@ for (const [major, rateLimit] of Object.entries(plugins)) {
 }
 
 async function run (scenario: Scenario, order: Order, rateLimit: LimiterPlugin, store: StoreName): Promise<Run> {
-  const app = fastify({ routerOptions: { ignoreTrailingSlash: false } })
+  const warnings: string[] = []
+  const stream = {
+    write (line: string) {
+      const [, message] = /^fastify-vitals: (.*)/.exec((JSON.parse(line) as { msg: string }).msg) ?? []
+      if (message !== undefined) warnings.push(message)
+    }
+  }
+  const app = fastify({ logger: { level: 'warn', stream } })
   const notes: unknown[] = []
   CustomStore.made.length = 0
   const kit: Kit = {
@@ -80,7 +87,7 @@ async function run (scenario: Scenario, order: Order, rateLimit: LimiterPlugin, 
   for (const step of scenario.steps) {
     for (let i = 0; i < (step.times ?? 1); i++) answers.push(await ask(app, step))
   }
-  return { app, answers, notes, calls: CustomStore.made.map(({ calls, options }) => [calls, Object.keys(options as object).sort()]) }
+  return { app, answers, notes, calls: CustomStore.made.map(({ calls, options }) => [calls, Object.keys(options as object).sort()]), warnings }
 }
 
 async function ask (app: FastifyInstance, { url, method = 'GET', remoteAddress = '127.0.0.1', headers = {} }: Step): Promise<Answer> {
@@ -89,7 +96,8 @@ async function ask (app: FastifyInstance, { url, method = 'GET', remoteAddress =
     // It counts down while the test runs.
     if (Number(rest[name]) > 3_500) rest[name] = 'nearly an hour'
   }
-  return { status: statusCode, headers: rest, body: body.replace(/retry in [\w ]+/, 'retry later') }
+  // In their order, too.
+  return { status: statusCode, headers: Object.entries(rest), body: body.replace(/retry in [\w ]+/, 'retry later') }
 }
 
 /** What a value is, so far as it does not differ from run to run. */
@@ -99,7 +107,7 @@ function kindOf (value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, ['string', 'number', 'boolean'].includes(typeof entry) && key !== 'ttl' ? entry : typeof entry]).sort())
 }
 
-async function expectLedger (t: Test, scenario: Scenario, order: Order, { app, answers }: Run, store: StoreName): Promise<void> {
+async function expectLedger (t: Test, scenario: Scenario, order: Order, { app, answers, warnings }: Run, store: StoreName): Promise<void> {
   const gaps = scenario.gaps?.[order] ?? {}
   const fateOf: Record<number, string> = { 200: 'allowed', 404: 'allowed', 429: 'exceeded', 403: 'banned', ...scenario.fateOf }
   const fates: Fates = {}
@@ -123,8 +131,11 @@ async function expectLedger (t: Test, scenario: Scenario, order: Order, { app, a
   const decided = sum(ledger.fates, 'allowed', 'exceeded', 'banned') - (scenario.withoutQuota?.[order] ?? 0)
   t.equal(ledger.remaining, decided, 'each decision has what remains')
   t.equal(ledger.usage, decided - (scenario.withoutLimit?.[order] ?? 0), 'each decision has a used share')
-  const timed = scenario.untimed?.includes(order) === true ? 0 : store !== 'custom' || order === 'first' || order === 'queued' ? storeCalls : scenario.timed?.[order] ?? 0
+  const timed = scenario.timed?.[order] ?? storeCalls
   t.strictSame(ledger.storeCalls, timed > 0 ? { [`${store} incr`]: timed } : {}, 'each call of a store is timed')
+  const expected = scenario.warnings?.[order] ?? []
+  t.equal(warnings.length, expected.length, `the log says what is missing: ${warnings.join('; ')}`)
+  t.match(warnings, expected, 'and where')
 }
 
 function sorted (fates: Fates): [string, number][] {

@@ -6,10 +6,9 @@ import t from 'tap'
 import { attachLimiterWatch } from '../../lib/limiter/attach.ts'
 import { CheckRecorder } from '../../lib/limiter/check-recorder.ts'
 import { Check } from '../../lib/limiter/check.ts'
-import { contextsOf, hooksOf, rootOf } from '../../lib/limiter/contexts.ts'
+import { contextsOf, hooksOf, rootOf } from '../../lib/contexts.ts'
 import { createLimiter } from '../../lib/limiter/limiter.ts'
 import { LimiterMetrics } from '../../lib/limiter/limiter-metrics.ts'
-import { seeStoresMade } from '../../lib/limiter/store-births.ts'
 import vitals, { createRegistry } from '../../lib/index.ts'
 import { gate } from '../support/gate.ts'
 import { start } from '../support/start.ts'
@@ -35,15 +34,15 @@ t.test('a check does to the reply whatever else is asked of it', async t => {
   t.strictSame([statusCode, headers['x-ratelimit-limit'], headers['x-other']], [202, '3', '1'])
 })
 
-t.test('a Fastify that keeps its contexts elsewhere is one context without hooks, and loads plugins unseen', async t => {
+t.test('a Fastify that keeps its contexts elsewhere is one context without hooks', async t => {
   const hooks: string[] = []
-  const app = { register: async () => {}, addHook: (name: string) => hooks.push(name) } as unknown as FastifyInstance
+  const app = { addHook: (name: string) => hooks.push(name), decorateRequest () {} } as unknown as FastifyInstance
   t.strictSame(contextsOf(app), [app])
   t.equal(rootOf(app), app)
   t.strictSame(hooksOf(app), {})
   const { watch } = createLimiter(createRegistry(), { authenticated: undefined, labels: undefined }, nowhere, () => {})
-  await t.resolves(attachLimiterWatch(app, watch))
-  t.strictSame(hooks, [])
+  attachLimiterWatch(app, watch)
+  t.strictSame(hooks, ['onReady', 'onClose'])
   const checks = new CheckRecorder(new LimiterMetrics(createRegistry(), []), { authenticated: undefined, labels: undefined }, () => '/a')
   t.ok(checks.rowsOf({ routeOptions: { config: { rateLimit: { groupId: 'g' } } } } as unknown as FastifyRequest))
 })
@@ -66,29 +65,18 @@ t.test('leaves decorators of the application\'s own alone', async t => {
 })
 
 t.test('a peek is no check, but a call of the store', async t => {
-  const { app } = await start(t, async app => {
-    await app.register(rateLimit, { max: 1, global: false })
-    const check = app.createRateLimit()
-    app.get('/', async request => await (check as (...args: unknown[]) => Promise<unknown>)(request, { increment: false }))
-  })
-  await app.inject('/')
-  t.same((await app.inject('/')).json(), { isAllowed: false, key: '127.0.0.1', max: 1, timeWindow: 60_000, remaining: 1, ttl: 0, ttlInSeconds: 0, isExceeded: false, isBanned: false })
-  const { checks, storeCalls } = await readLedger(app)
-  t.strictSame([checks, storeCalls], [0, { 'local read': 2 }])
-})
-
-t.test('watches a limiter that was made for it elsewhere', async t => {
-  const { app: elsewhere } = await start(t, async app => { await app.register(rateLimit, { max: 1, global: false }) }, { vitals: { limiter: false } })
-  const registry = createRegistry()
-  const { watch } = createLimiter(registry, { authenticated: undefined, labels: undefined }, request => request.routeOptions.url, () => {})
-  const check = watch.made(() => elsewhere.createRateLimit({}) as never)
-  const app = fastify()
-  t.teardown(() => app.close())
-  app.get('/v1/metrics', async request => (await check(request)).isExceeded)
-  for (let i = 0; i < 3; i++) await app.inject('/v1/metrics')
-  t.equal(registry.read('rate_limit_allowed_total', { endpoint: '/v1/metrics', group: '' }), 1)
-  t.equal(registry.read('rate_limit_rejected_total', { endpoint: '/v1/metrics', group: '', reason: 'exceeded' }), 2)
-  t.match(registry.read('rate_limit_store_duration_seconds', { store: 'local', operation: 'incr' }), { count: 3 })
+  for (const isFirst of [true, false]) {
+    const limit = (app: FastifyInstance): unknown => app.register(rateLimit, { max: 1, global: false })
+    const { app } = await start(t, async app => {
+      if (isFirst) await limit(app)
+      const check = app.createRateLimit()
+      app.get('/', async request => await (check as (...args: unknown[]) => Promise<unknown>)(request, { increment: false }))
+    }, { before: async app => { if (!isFirst) await limit(app) } })
+    await app.inject('/')
+    t.same((await app.inject('/')).json(), { isAllowed: false, key: '127.0.0.1', max: 1, timeWindow: 60_000, remaining: 1, ttl: 0, ttlInSeconds: 0, isExceeded: false, isBanned: false })
+    const { checks, storeCalls } = await readLedger(app)
+    t.strictSame([checks, storeCalls], [0, { 'local read': 2 }])
+  }
 })
 
 t.test('counts failures of limiters of createRateLimit()', async t => {
@@ -101,8 +89,7 @@ t.test('counts failures of limiters of createRateLimit()', async t => {
     t.equal((await app.inject('/skipped')).statusCode, 200)
     t.equal((await app.inject('/strict')).statusCode, 500)
     t.strictSame((await readLedger(app)).fates, { '/skipped failed': 1, '/strict failed': 1 })
-    // What was skipped shows only where the store is watched.
-    t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/skipped', error_type: isFirst ? 'ESTORE' : 'unknown' }), 1)
+    t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/skipped', error_type: 'ESTORE' }), 1)
     t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/strict', error_type: 'ESTORE' }), 1)
   }
 })
@@ -147,31 +134,137 @@ t.test('learns the store of a limiter from before it while calls of it are on th
   t.strictSame((await readLedger(app)).storeCalls, { 'redis incr': 2 })
 })
 
-t.test('says once that a store cannot be timed', async t => {
+/** An application's log of warnings of ours. */
+function logOf (): { lines: string[], logger: object } {
   const lines: string[] = []
-  const logger = { level: 'warn', stream: { write: (line: string) => { lines.push((JSON.parse(line) as { msg: string }).msg) } } }
-  const bundled = fp(async () => {}, { name: '@fastify/rate-limit' })
-  await start(t, async app => {
-    await app.register(bundled)
-    await app.register(async child => { await child.register(bundled) })
-  }, { fastify: { logger } })
-  t.equal(lines.length, 1)
-  t.match(lines[0], /fastify-vitals: A store of @fastify\/rate-limit cannot be timed/)
+  return { lines, logger: { level: 'warn', stream: { write: (line: string) => { lines.push((JSON.parse(line) as { msg: string }).msg) } } } }
+}
 
-  const { app } = await start(t, app => app.get('/', async () => 'fine'), { fastify: { logger }, before: app => app.register(rateLimit, { store: CustomStore as never }) })
-  await app.inject('/')
-  await app.inject('/')
-  t.equal(lines.length, 2)
-  t.match(lines[1], /one of the application's own and was made before/)
+t.test('says once that it does not know a limiter', async t => {
+  const unknown = /^fastify-vitals: A limiter of @fastify\/rate-limit is not counted: it is of a version that fastify-vitals does not know/
+  const ran = Symbol('fastify.request.rateLimitRan')
+  const plugins = [
+    // Nothing of it is known.
+    async () => {},
+    // It comes in the same way, and has other parts.
+    async (app: FastifyInstance) => {
+      app.decorateRequest(ran, false)
+      app.addHook('onRoute', route => {
+        if (typeof route.config?.rateLimit === 'number') throw new Error('Unknown value for route rate-limit configuration')
+        route.onRequest = [...[route.onRequest ?? []].flat(), async () => { t.ok('addHeadersOnExceeding errorResponseBuilder isExceeded') }]
+      })
+    }
+  ].map(plugin => fp(plugin, { name: '@fastify/rate-limit' }))
+  for (const plugin of plugins) {
+    for (const isFirst of [true, false]) {
+      for (const isBesideAnother of [false, true]) {
+        // Beside one that is known, one that has nothing that is known cannot be told.
+        if (isBesideAnother && plugin === plugins[0]) continue
+        const { lines, logger } = logOf()
+        const register = async (app: FastifyInstance): Promise<void> => {
+          if (isBesideAnother) await app.register(rateLimit, { max: 1 })
+          await app.register(async child => {
+            await child.register(plugin)
+            child.get('/', async () => 'fine')
+            child.get('/alone', { config: { rateLimit: false } }, async () => 'fine')
+          })
+        }
+        const { app } = await start(t, async app => { if (isFirst) await register(app) }, { fastify: { logger }, before: async app => { if (!isFirst) await register(app) } })
+        t.strictSame([(await app.inject('/')).statusCode, (await app.inject('/')).statusCode], [200, isBesideAnother ? 429 : 200])
+        t.equal((await app.inject('/alone')).statusCode, 200)
+        t.equal(lines.length, 1)
+        t.match(lines[0], unknown)
+        t.equal((await readLedger(app)).checks, isBesideAnother ? 2 : 0)
+      }
+    }
+  }
 })
 
-t.test('takes stores as they are', async t => {
+t.test('says once which limiter checks what it cannot see, and changes nothing for it', async t => {
+  const { lines, logger } = logOf()
+  const { app } = await start(t, () => {}, {
+    fastify: { logger },
+    before: async app => {
+      await app.register(async function shop (child) {
+        await child.register(rateLimit, { max: 1, addHeaders: { 'x-ratelimit-limit': false } })
+        child.addHook('onRoute', route => {
+          const [limit] = route.onRequest as [(request: FastifyRequest, reply: FastifyReply) => Promise<void>]
+          route.onRequest = async (request, reply) => { await limit(request, reply) }
+        })
+        child.get('/wrapped', async () => 'fine')
+      }, { prefix: '/shop' })
+    }
+  })
+  for (const [status, limit] of [[200, '1'], [429, undefined], [429, undefined]] as const) {
+    const { statusCode, headers } = await app.inject('/shop/wrapped')
+    t.strictSame([statusCode, headers['x-ratelimit-limit']], [status, limit])
+  }
+  const { checks, storeCalls } = await readLedger(app)
+  t.strictSame([checks, storeCalls], [0, { 'local incr': 3 }])
+  t.match(lines, [
+    /^fastify-vitals: The limiter of shop \(prefix \/shop\) was registered before fastify-vitals with headers switched off/,
+    /^fastify-vitals: The limiter of shop \(prefix \/shop\) makes checks that are not counted/
+  ])
+  t.equal(lines.length, 2)
+})
+
+t.test('says once that a store cannot be timed', async t => {
   class Frozen extends CustomStore {
     constructor (options: unknown) {
       super(options)
       Object.freeze(this)
     }
   }
+  /** Its children cannot be told from each other's calls: `incr` is of each instance. */
+  class Closed {
+    incr = (_key: string, callback: (error: null, result: object) => void): void => callback(null, { current: 1, ttl: 1_000 })
+    child (): Closed { return new Closed() }
+  }
+  class Sealed extends CustomStore {
+    static { Object.freeze(this.prototype) }
+    override incr (...args: Parameters<CustomStore['incr']>): void { super.incr(...args) }
+    override child (options: object): Sealed { return new Sealed(options) }
+  }
+  class FrozenChild extends CustomStore {
+    override child (options: object): Frozen { return new Frozen(options) }
+  }
+  class Unusual extends CustomStore {
+    static { Object.assign(this.prototype, { incr: undefined, read: undefined }) }
+  }
+  const limit = { config: { rateLimit: { max: 5 } } }
+  for (const [store, isFirst, timed] of [[Frozen, true, 0], [Frozen, false, 0], [Closed, false, 1], [Sealed, false, 1], [FrozenChild, false, 1]] as const) {
+    const { lines, logger } = logOf()
+    const register = async (app: FastifyInstance): Promise<void> => {
+      await app.register(rateLimit, { store: store as never })
+      app.get('/', async () => 'fine')
+      app.get('/own', limit, async () => 'fine')
+    }
+    const { app } = await start(t, async app => { if (isFirst) await register(app) }, { fastify: { logger }, before: async app => { if (!isFirst) await register(app) } })
+    for (const url of ['/', '/own', '/own']) t.equal((await app.inject(url)).statusCode, 200)
+    const { fates, storeCalls } = await readLedger(app)
+    t.strictSame([fates, storeCalls], [{ '/ allowed': 1, '/own allowed': 2 }, timed > 0 ? { 'custom incr': timed } : {}], store.name)
+    t.match(lines, [/^fastify-vitals: A store of the limiter of fastify cannot be timed: rate_limit_store_duration_seconds lacks it/], store.name)
+    t.equal(lines.length, 1, store.name)
+  }
+  const { app } = await start(t, app => app.get('/', async () => 'fine'), { before: app => app.register(rateLimit, { store: Unusual as never }) })
+  t.equal((await app.inject('/')).statusCode, 500, 'a store that cannot count is the application\'s own mistake')
+})
+
+t.test('gives back what it has wrapped, but not what others have wrapped since', async t => {
+  for (const isWrapped of [false, true]) {
+    const app = fastify()
+    t.teardown(() => app.close())
+    const { addHook, decorateRequest } = app
+    await app.register(vitals, { endpoint: false })
+    const wrapper = function (this: FastifyInstance, ...args: Parameters<typeof addHook>) { return addHook.apply(this, args) }
+    if (isWrapped) app.addHook = wrapper as never
+    await app.ready()
+    t.equal(app.addHook, isWrapped ? wrapper : addHook)
+    t.equal(app.decorateRequest, decorateRequest)
+  }
+})
+
+t.test('takes stores as they are', async t => {
   class Bare {
     incr (_key: string, callback: (error: null, result: object) => void): void {
       callback(null, { current: 1, ttl: 1_000 })
@@ -180,14 +273,21 @@ t.test('takes stores as they are', async t => {
 
     child (): undefined {}
   }
-  for (const [store, timed] of [[Frozen, {}], [Bare, { 'custom incr': 1 }]] as const) {
+  /** One store for all routes. */
+  class Shared extends Bare {
+    override child (): this & undefined { return this as never }
+  }
+  for (const [store, url] of [[Bare, '/'], [Shared, '/own']] as const) {
+    let made: object | undefined
     const { app } = await start(t, async app => {
-      await app.register(rateLimit, { store: store as never })
+      await app.register(rateLimit, { store: class extends store { constructor () { super(); made = this } } as never })
       app.get('/', async () => 'fine')
+      if (store === Shared) app.get('/own', { config: { rateLimit: { max: 5 } } }, async () => 'fine')
     })
-    t.equal((await app.inject('/')).statusCode, 200)
+    t.equal((await app.inject(url)).statusCode, 200)
     const { fates, storeCalls } = await readLedger(app)
-    t.strictSame([fates, storeCalls], [{ '/ allowed': 1 }, timed])
+    t.strictSame([fates, storeCalls], [{ [`${url} allowed`]: 1 }, { 'custom incr': 1 }])
+    t.strictSame(Object.keys(made!), [])
   }
 })
 
@@ -197,9 +297,6 @@ t.test('leaves nothing behind in what all applications share', async t => {
   t.not(LocalStore.prototype.incr, before)
   await app.close()
   t.equal(LocalStore.prototype.incr, before)
-  t.notOk('continueExceeding' in LocalStore.prototype)
-  const prototype = LocalStore.prototype as { continueExceeding?: unknown }
-  t.strictSame(seeStoresMade(() => ['continueExceeding' in prototype, prototype.continueExceeding], () => t.fail('no store was made')), [true, undefined])
 })
 
 async function classes (): Promise<{ LocalStore: { prototype: { incr: unknown } }, before: unknown }> {

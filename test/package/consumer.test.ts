@@ -58,6 +58,16 @@ t.test('the packed tarball in an empty project', async t => {
     })
   }
 
+  t.test('says what to install where the exporter for a push is not there', async t => {
+    const { stdout, stderr } = await run(project, process.execPath, 'without-exporter.mjs')
+    t.equal(stderr, '')
+    t.same(JSON.parse(stdout), [['http/protobuf', 'proto'], ['http/json', 'http'], ['grpc', 'grpc']].map(([protocol, end]) => ({
+      name: 'VitalsError',
+      code: 'FSV_ERR_MISSING_PACKAGE',
+      message: `Pushing metrics by OTLP over ${protocol} (otlp: false leaves it off) needs the package @opentelemetry/exporter-metrics-otlp-${end}, which could not be loaded: npm install @opentelemetry/exporter-metrics-otlp-${end}`
+    })))
+  })
+
   // The fastest compiler also checks the declarations themselves, Fastify's among them.
   const compilers = [['5.9', 'typescript-5.9', 'true'], ['6', 'typescript', 'true'], ['7', 'typescript-7', 'false']] as const
   for (const [version, folder, skipLibCheck] of compilers) {

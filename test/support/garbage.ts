@@ -11,7 +11,10 @@ export async function isCollected (ref: WeakRef<object>): Promise<boolean> {
     // A reference that was looked through holds the object until the task is over.
     await setImmediate()
     collectGarbage()
-    if (ref.deref() === undefined) return true
+    if (ref.deref() !== undefined) continue
+    // What was to be told of its end has been.
+    await setImmediate()
+    return true
   }
   return false
 }

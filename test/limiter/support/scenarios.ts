@@ -41,10 +41,10 @@ export interface Scenario {
   /** In an order of registration: how many allowed checks have no quota in the series, or no limit and so no used share. */
   withoutQuota?: Partial<Record<Order, number>>
   withoutLimit?: Partial<Record<Order, number>>
-  /** Orders in which no store can be timed. */
-  untimed?: Order[]
-  /** Calls of a custom store that are timed in an order in which those of the outermost limiter are not. */
+  /** Calls of stores that are timed in an order in which not all checks are seen, or more than those. */
   timed?: Partial<Record<Order, number>>
+  /** What the log says of that, each once. @default nothing */
+  warnings?: Partial<Record<Order, RegExp[]>>
   /** The kinds of store that it is about. @default all */
   stores?: string[]
 }
@@ -55,6 +55,8 @@ const NO_HEADERS = {
   addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false },
   addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
 }
+const HIDDEN = /^The limiter of fastify was registered before fastify-vitals with headers switched off/
+const UNSEEN = /^The limiter of fastify makes checks that are not counted/
 const globally = (more: (kit: Kit) => RateLimitPluginOptions = () => ({})) => (kit: Kit): RateLimitPluginOptions => ({ max: 2, timeWindow: WINDOW, ...kit.store, ...more(kit) })
 const onHook = (hook: string): Scenario => ({
   options: globally(() => ({ hook: hook as 'onRequest' })),
@@ -99,8 +101,7 @@ export const scenarios: Record<string, Scenario> = {
       })
     },
     // Both limiters check what the inner one allows; the outer one comes first.
-    steps: [{ url: '/inner', checks: 2 }, { url: '/a' }],
-    timed: { between: 1 }
+    steps: [{ url: '/inner', checks: 2 }, { url: '/a' }]
   },
   'a ban': {
     options: globally(kit => ({ ban: 1, onBanReach (...args) { kit.note('onBanReach', this, args) } })),
@@ -121,7 +122,8 @@ export const scenarios: Record<string, Scenario> = {
     },
     steps: [{ url: '/a', times: 5 }, { url: '/b', times: 3 }],
     fateOf: { 418: 'exceeded', 451: 'banned' },
-    gaps: { after: { '/a banned': '/a exceeded', '/b banned': '/b exceeded' }, between: { '/a banned': '/a exceeded' } }
+    gaps: { after: { '/b banned': '/b exceeded' } },
+    warnings: { after: [/^Route \/b bans, has errors of its own/] }
   },
   'an allow list': {
     options: globally(() => ({ allowList: ['10.0.0.1'] })),
@@ -176,6 +178,11 @@ export const scenarios: Record<string, Scenario> = {
     routes: app => get(app, '/a'),
     steps: [{ url: '/a', headers: { 'x-plan': 'gold' }, times: 4 }, { url: '/a', remoteAddress: '10.1.1.1', times: 2 }]
   },
+  'windows that begin anew or grow with each refusal': {
+    options: globally(() => ({ continueExceeding: true })),
+    routes: app => { get(app, '/a'); get(app, '/b', { rateLimit: { max: 1, continueExceeding: false, exponentialBackoff: true } }) },
+    steps: [{ url: '/a', times: 4 }, { url: '/b', times: 4 }]
+  },
   callbacks: {
     options: globally(kit => ({
       onExceeding (...args) { kit.note('onExceeding', this, args) },
@@ -194,8 +201,7 @@ export const scenarios: Record<string, Scenario> = {
       ban: 0
     })),
     routes: app => get(app, '/a'),
-    steps: [{ url: '/a', times: 2, fate: 'allowed' }, { url: '/a', fate: 'banned' }],
-    gaps: { after: { '/a banned': '/a exceeded' }, between: { '/a banned': '/a exceeded' } }
+    steps: [{ url: '/a', times: 2, fate: 'allowed' }, { url: '/a', fate: 'banned' }]
   },
   'errors that are no errors': {
     options: globally(kit => ({ errorResponseBuilder (...args) { kit.note('errorResponseBuilder', this, args); return { statusCode: 503, after: args[1].after } } })),
@@ -208,25 +214,29 @@ export const scenarios: Record<string, Scenario> = {
     routes: app => get(app, '/a'),
     steps: [{ url: '/a', times: 3 }, { url: '/a', remoteAddress: '10.0.0.1', fate: 'bypassed' }],
     gaps: { after: { '/a bypassed': '/a allowed' }, between: { '/a bypassed': '/a allowed' } },
-    withoutQuota: { after: 3, between: 3 }
+    withoutQuota: { after: 3, between: 3 },
+    warnings: { after: [HIDDEN], between: [HIDDEN] }
   },
   'headers switched off for a route': {
     options: globally(() => ({ allowList: ['10.0.0.1'] })),
     routes: app => get(app, '/a', { rateLimit: { max: 1, ...NO_HEADERS } }),
     steps: [{ url: '/a', times: 3 }, { url: '/a', remoteAddress: '10.0.0.1', fate: 'bypassed' }],
     gaps: { after: { '/a bypassed': '/a allowed' } },
-    withoutQuota: { after: 2 }
+    withoutQuota: { after: 2 },
+    warnings: { after: [/^Route \/a has a limit with headers switched off/] }
   },
   'some headers switched off': {
     options: globally(() => ({ addHeaders: { 'retry-after': false }, addHeadersOnExceeding: { 'x-ratelimit-limit': false } })),
     routes: app => { get(app, '/a'); get(app, '/b', { rateLimit: { max: 1, addHeaders: { 'x-ratelimit-limit': true } } }) },
     steps: [{ url: '/a', times: 4 }, { url: '/b', times: 3 }],
-    withoutLimit: { between: 2, after: 3 }
+    withoutLimit: { between: 2, after: 3 },
+    warnings: { after: [HIDDEN, /^Route \/b has a limit with headers switched off/], between: [HIDDEN] }
   },
   'the headers of the draft': {
     options: globally(() => ({ enableDraftSpec: true, addHeaders: { 'ratelimit-reset': false } })),
     routes: app => get(app, '/a'),
-    steps: [{ url: '/a', times: 4 }]
+    steps: [{ url: '/a', times: 4 }],
+    warnings: { after: [HIDDEN], between: [HIDDEN] }
   },
   'automatic HEAD routes and hooks that routes share': {
     options: globally(),
@@ -244,7 +254,16 @@ export const scenarios: Record<string, Scenario> = {
       get(app, '/a')
     },
     steps: [{ url: '/nowhere', endpoint: 'unmatched', times: 2 }, { url: '/else', endpoint: 'unmatched', times: 2 }, { url: '/a', fate: 'unlimited' }],
-    gaps: { after: { 'unmatched allowed': undefined, 'unmatched exceeded': undefined } }
+    gaps: { after: { 'unmatched allowed': undefined, 'unmatched exceeded': undefined } },
+    timed: { after: 4 },
+    warnings: { after: [UNSEEN] }
+  },
+  'a 404 handler that is limited on another hook, with headers switched off': {
+    options: globally(() => ({ global: false })),
+    routes: app => app.setNotFoundHandler({ onRequest: app.rateLimit({ max: 1, timeWindow: WINDOW, ...NO_HEADERS }) } as object, async (_request, reply) => await reply.code(404).send('nothing')),
+    steps: [{ url: '/nowhere', endpoint: 'unmatched', times: 2 }],
+    withoutQuota: { after: 1 },
+    warnings: { after: [/^A 404 handler has a limit with headers switched off/] }
   },
   'handlers of rateLimit()': {
     options: globally(() => ({ global: false })),
@@ -258,9 +277,8 @@ export const scenarios: Record<string, Scenario> = {
     options: globally(() => ({ global: false, ban: 1 })),
     routes: app => app.get('/a', { preValidation: app.rateLimit({ max: 1, ...NO_HEADERS }) }, async () => 'fine'),
     steps: [{ url: '/a', times: 2 }],
-    // Where its options went past us, what it allows looks like an allow list.
-    gaps: { after: { '/a allowed': '/a bypassed' } },
-    untimed: ['after']
+    withoutQuota: { after: 1 },
+    warnings: { after: [/^Route \/a has a limit with headers switched off/] }
   },
   'limiters of createRateLimit()': {
     options: globally(() => ({ global: false, allowList: ['10.0.0.1'], ban: 1 })),
@@ -275,7 +293,10 @@ export const scenarios: Record<string, Scenario> = {
       }
     },
     steps: [{ url: '/a', times: 5 }, { url: '/b', times: 4 }, { url: '/a', remoteAddress: '10.0.0.1', fate: 'bypassed' }],
-    gaps: { after: Object.fromEntries(['/a allowed', '/a exceeded', '/a banned', '/a bypassed', '/b allowed', '/b exceeded', '/b banned'].map(key => [key, undefined])) }
+    gaps: { after: Object.fromEntries(['/a allowed', '/a exceeded', '/a banned', '/a bypassed', '/b allowed', '/b exceeded', '/b banned'].map(key => [key, undefined])) },
+    // Those of the limiter's own store.
+    timed: { after: 5 },
+    warnings: { after: [UNSEEN] }
   },
   ...Object.fromEntries(['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend'].map(hook => [`the hook ${hook}`, onHook(hook)]))
 }

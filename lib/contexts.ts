@@ -11,7 +11,7 @@ export function contextsOf (app: FastifyInstance): FastifyInstance[] {
   return contexts
 }
 
-/** The hooks of a context by name, as Fastify keeps them. */
+/** The hooks of a context by name, as Fastify keeps them; empty where they are not found. */
 export function hooksOf (context: FastifyInstance): Record<string, unknown> {
   const kHooks = symbolOf(context, 'fastify.hooks')
   return (kHooks === undefined ? {} : (context as Tree)[kHooks]) as Record<string, unknown>
@@ -25,7 +25,7 @@ export function rootOf (app: FastifyInstance): FastifyInstance {
 }
 
 /** One of Fastify's own properties, by its description, on an instance or on what it inherits from. */
-function symbolOf (instance: object, description: string): symbol | undefined {
+export function symbolOf (instance: object, description: string): symbol | undefined {
   for (let object: object | null = instance; object !== null; object = Object.getPrototypeOf(object) as object | null) {
     const found = Object.getOwnPropertySymbols(object).find(symbol => symbol.description === description)
     if (found !== undefined) return found

@@ -1,0 +1,109 @@
+import type { RedisOperation, RedisOperations } from './redis-operation.ts'
+import { RedisTransaction } from './redis-transaction.ts'
+import { wrapMethod } from './wrap-method.ts'
+
+/** What is used of a Redis or a Cluster of ioredis. */
+export interface IoredisClient extends NodeJS.EventEmitter {
+  readonly status: string
+}
+
+/** Marks commands that have been seen: they come again when the offline queue is sent, and after a reconnection. */
+const kObserved = Symbol('observed')
+
+/** A command of ioredis: it settles through its own two functions, whoever calls them. */
+interface Command {
+  readonly name: string
+  resolve: (value: unknown) => unknown
+  reject: (error: unknown) => unknown
+  [kObserved]?: true
+}
+
+/** What the library sends by itself when it has connected, and what it restores after that. */
+const HANDSHAKE: ReadonlySet<string> = new Set(['auth', 'client', 'cluster', 'hello', 'himport', 'info', 'monitor', 'readonly', 'select'])
+const RESTORED: ReadonlySet<string> = new Set(['monitor', 'psubscribe', 'select', 'ssubscribe', 'subscribe'])
+
+/** The commands of one client of ioredis, of a pipeline or not: all of them pass through `sendCommand()`. */
+export class IoredisConnection {
+  readonly #client: IoredisClient
+  readonly #operations: RedisOperations
+  readonly #restore: () => void
+  #isReady: boolean
+  #transaction: RedisTransaction | undefined
+
+  constructor (client: IoredisClient, operations: RedisOperations) {
+    this.#client = client
+    this.#operations = operations
+    this.#isReady = client.status === 'ready'
+    this.#restore = wrapMethod(client, 'sendCommand', (receiver, original, args) => {
+      const [command] = args as [Command]
+      if (command[kObserved] === undefined && !this.#isOfLibrary(command.name)) this.#observe(command)
+      return Reflect.apply(original, receiver, args)
+    })
+    client.prependListener('ready', this.#onReady)
+    client.prependListener('close', this.#onClose)
+  }
+
+  detach (): void {
+    this.#restore()
+    this.#client.off('ready', this.#onReady)
+    this.#client.off('close', this.#onClose)
+  }
+
+  readonly #onReady = (): void => { this.#isReady = true }
+
+  readonly #onClose = (): void => {
+    this.#isReady = false
+    this.#transaction?.failed()
+    this.#transaction = undefined
+  }
+
+  #isOfLibrary (name: string): boolean {
+    const { status } = this.#client
+    if (status === 'ready') return !this.#isReady && RESTORED.has(name)
+    return status === 'connect' && HANDSHAKE.has(name)
+  }
+
+  #observe (command: Command): void {
+    command[kObserved] = true
+    const transaction = this.#transaction
+    if (transaction === undefined) {
+      if (command.name === 'multi') this.#transaction = new RedisTransaction()
+      else this.#watch(command, this.#operations.of(command.name))
+    } else if (command.name === 'exec' || command.name === 'discard') {
+      this.#transaction = undefined
+      onSettled(command, replies => transaction.ended(replies), () => transaction.failed())
+    } else {
+      const queued = transaction.add(this.#operations.of(command.name))
+      onSettled(command, () => {}, () => queued.failed())
+    }
+  }
+
+  #watch (command: Command, operation: RedisOperation): void {
+    const startedMs = performance.now()
+    onSettled(command, reply => operation.replied(startedMs, reply), error => {
+      if (!isSentAgain(command, error)) operation.failed(startedMs)
+    })
+  }
+}
+
+/** Records how a command settles, once, before whoever waits for it hears of it. */
+function onSettled (command: Command, onReply: (reply: unknown) => void, onError: (error: unknown) => void): void {
+  const { resolve, reject } = command
+  let isOver = false
+  command.resolve = value => {
+    const result = resolve(value)
+    if (!isOver) onReply(value)
+    isOver = true
+    return result
+  }
+  command.reject = error => {
+    if (!isOver) onError(error)
+    isOver = true
+    return reject(error)
+  }
+}
+
+/** A script that the server has forgotten is sent again in full, as another command. */
+function isSentAgain (command: Command, error: unknown): boolean {
+  return command.constructor.name === 'CustomScriptCommand' && String((error as Error).message).startsWith('NOSCRIPT')
+}
