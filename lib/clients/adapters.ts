@@ -6,6 +6,7 @@ import { mongodb } from './mongodb.ts'
 import { mysql2 } from './mysql2.ts'
 import { nodeRedis } from './node-redis.ts'
 import { pg } from './pg.ts'
+import { prisma } from './prisma.ts'
 
 /** Every client that can be instrumented: a new one has its file and its line here. */
-export const ADAPTERS: readonly ClientAdapter[] = [ioredis, cacheable, keyv, lruCache, mongodb, mysql2, nodeRedis, pg]
+export const ADAPTERS: readonly ClientAdapter[] = [ioredis, cacheable, keyv, lruCache, mongodb, mysql2, nodeRedis, pg, prisma]
