@@ -58,13 +58,13 @@ export class Mysql2Connection {
     this.#isTaking = true
     try {
       const command = Reflect.apply(original, receiver, observed)
+      this.#isTaking = false
       if (!isAnswered) this.#listen(command as Command, settle)
       return command
     } catch (error) {
+      this.#isTaking = false
       settle(error)
       throw error
-    } finally {
-      this.#isTaking = false
     }
   }
 

@@ -60,9 +60,9 @@ export class Connections {
     const { active, total, duration } = this.#of(type)
     const startMs = performance.now()
     total.inc()
-    active.inc()
+    const raised = active.raise()
     return () => {
-      active.dec()
+      raised.lower()
       duration.observe((performance.now() - startMs) / 1_000)
     }
   }
