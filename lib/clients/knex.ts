@@ -41,18 +41,7 @@ const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', re
 export const knex: ClientAdapter = {
   title: 'knex (on pg, mysql2 or better-sqlite3)',
   recognises: client => clientOf(client) !== undefined,
-  attach (client, context) {
-    const core = clientOf(client)!
-    if (context.observed.has(core)) return { detach () {} }
-    context.observed.add(core)
-    const attachment = attachClient(core, context)
-    return {
-      detach () {
-        attachment.detach()
-        context.observed.delete(core)
-      }
-    }
-  }
+  attach: (client, context) => attachClient(clientOf(client)!, context)
 }
 
 function clientOf (knex: object): KnexClient | undefined {
@@ -79,7 +68,7 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
     }
   }
   for (const connection of connectionsOf(client)) observe(connection)
-  const unwatch = db.watchPool(client, readPool)
+  const unwatch = watchPool(client, db, context)
   const restore = observeCheckouts(client, db, observe)
   return {
     detach () {
@@ -90,6 +79,18 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
         attachments.get(connection)?.detach()
       }
     }
+  }
+}
+
+/** Copies of knex have a client of their own, and share the pool. */
+function watchPool (client: KnexClient, db: DbClient, { observed }: ClientContext): () => void {
+  const { pool } = client
+  if (pool === undefined || observed.has(pool)) return () => {}
+  observed.add(pool)
+  const unwatch = db.watchPool(client, readPool)
+  return () => {
+    unwatch()
+    observed.delete(pool)
   }
 }
 

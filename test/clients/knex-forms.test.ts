@@ -129,11 +129,13 @@ t.test('leaves its client and its connections as they were', async t => {
   await db.raw('create table seen (id int)')
   const held = await db.client.acquireConnection() as BetterSqlite.Database
   const before = [Object.keys(db.client), Object.getOwnPropertyNames(held)]
-  const { vitals, count } = await instrumented(t, db, 'sqlite')
+  const { vitals, count, read } = await instrumented(t, db, 'sqlite')
   held.prepare('select 1 from seen').all()
   t.equal(count('SELECT', 'seen'), 1, 'a connection that was handed out before')
   const copy = db.withUserParams({ a: 1 })
-  t.equal(vitals.instrument(copy, { name: 'forms' }), copy, 'a copy of it has the same client')
+  t.equal(vitals.instrument(copy, { name: 'forms' }), copy)
+  await vitals.render()
+  t.equal(read('db_connection_pool_max'), 1, 'a copy of it has the same pool')
   vitals.uninstrument(copy)
   held.prepare('select 1 from seen').all()
   t.equal(count('SELECT', 'seen'), 2)
@@ -173,4 +175,9 @@ t.test('a destroyed knex shows no pool, and can be left', async t => {
   await vitals.render()
   t.equal(read('db_connection_pool_size'), undefined)
   t.equal(vitals.uninstrument(db), true)
+})
+
+t.test('what only looks a little like knex is no client that is known', async t => {
+  const { vitals } = await onSqlite(t)
+  for (const client of [{ client: {}, raw () {} }, { client: null }]) t.throws(() => vitals.instrument(client, { name: 'forms' }), { code: 'FSV_ERR_UNKNOWN_CLIENT' })
 })
