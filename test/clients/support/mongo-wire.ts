@@ -44,7 +44,11 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
     collections.set(name, made)
     return made
   }
-  const find = (name: string, filter: Document = {}): Document[] => [...collection(name).values()].filter(document => Object.entries(filter).every(([key, value]) => document[key] === value))
+  const find = (name: string, filter: Document = {}): Document[] => {
+    const one = '_id' in filter ? collection(name).get(String(filter['_id'])) : undefined
+    if ('_id' in filter) return one === undefined ? [] : [one]
+    return [...collection(name).values()].filter(document => Object.entries(filter).every(([key, value]) => document[key] === value))
+  }
   const keep = (name: string, document: Document): Document | undefined => {
     const key = String(document['_id'])
     if (collection(name).has(key)) return { code: 11000, errmsg: `E11000 duplicate key error collection: test.${name} index: _id_ dup key: { _id: ${key} }`, keyPattern: { _id: 1 }, keyValue: { _id: document['_id'] } }
