@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { missing, peers, versions } from './peers/index.js'
 import * as block from './sections/block.js'
+import * as clients from './sections/clients.js'
 import * as heap from './sections/heap.js'
 import * as http from './sections/http.js'
 import * as limiter from './sections/limiter.js'
@@ -15,7 +16,7 @@ import * as record from './sections/record.js'
 import * as scrape from './sections/scrape.js'
 import { table } from './table.js'
 
-const sections = { record, http, off, limiter, outbound, scrape, block, heap, otlp, push }
+const sections = { record, http, off, limiter, outbound, clients, scrape, block, heap, otlp, push }
 const results = new URL('./results.md', import.meta.url)
 
 const { values, positionals } = parseArgs({
