@@ -44,7 +44,8 @@ function sizeOf ({ size }: LruCache): number {
 
 const METHODS: Readonly<Record<string, Observe>> = {
   get: (cache, original, args, client) => isOfCall(args[1]) ? Reflect.apply(original, cache, args) : get(cache, original, args, client),
-  set: (cache, original, args, client) => isOfCall(args[2]) || isPlaceholder(args[1]) ? Reflect.apply(original, cache, args) : set(cache, original, args, client),
+  // Without a value it is delete(), which it calls.
+  set: (cache, original, args, client) => args[1] === undefined || isOfCall(args[2]) || isPlaceholder(args[1]) ? Reflect.apply(original, cache, args) : set(cache, original, args, client),
   peek (cache, original, args, client) {
     const startedMs = performance.now()
     const value = Reflect.apply(original, cache, args)
@@ -80,7 +81,13 @@ function set (cache: LruCache, original: Method, [key, value, options]: unknown[
   const status = LruStatus.of(options)
   const startedMs = performance.now()
   const before = cache.size
-  const result = Reflect.apply(original, cache, [key, value, { ...options as object, status }])
+  let result: unknown
+  try {
+    result = Reflect.apply(original, cache, [key, value, { ...options as object, status }])
+  } catch (error) {
+    client.operation('set').failed(startedMs)
+    throw error
+  }
   client.operation('set').succeeded(startedMs)
   if (status.set === 'add') evict(client, before + 1 - cache.size)
   return result

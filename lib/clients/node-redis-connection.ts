@@ -5,8 +5,6 @@ import { wrapMethod } from './wrap-method.ts'
 export interface NodeRedisClient {
   readonly isReady: boolean
   readonly isOpen: boolean
-  /** 0 before the first connection. */
-  readonly socketEpoch?: number
   readonly clientSideCache?: object | undefined
   _getQueue (): object
 }

@@ -62,7 +62,7 @@ export class NodeRedisGroup {
     let isReady: boolean | undefined
     for (const ref of this.#members) {
       const client = ref.deref() as NodeRedisClient | undefined
-      if (client === undefined || !client.isOpen) this.#members.delete(ref)
+      if (client?.isOpen !== true) this.#members.delete(ref)
       else isReady = isReady === true || client.isReady
     }
     return isReady

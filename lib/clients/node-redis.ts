@@ -75,9 +75,8 @@ function attachGroup (client: object, context: ClientContext): Attachment {
   }
 }
 
-/** One that was never told to connect has not been asked yet. */
-function isClientUp ({ isOpen, isReady, socketEpoch }: NodeRedisClient): boolean | undefined {
-  return isOpen || socketEpoch !== 0 ? isReady : undefined
+function isClientUp ({ isReady }: NodeRedisClient): boolean {
+  return isReady
 }
 
 /** Connections are known once they are used. */

@@ -18,8 +18,8 @@ interface Forms {
   count: (operation: string, table: string, status?: string) => number
 }
 
-async function open (t: Test, options: pg.PoolConfig = {}): Promise<Forms> {
-  const pool = new pg.Pool({ connectionString: server.url, max: 2, ...options })
+async function open (t: Test): Promise<Forms> {
+  const pool = new pg.Pool({ connectionString: server.url, max: 2 })
   pool.on('error', () => {})
   const app = fastify()
   await app.register(vitals, { endpoint: false })
@@ -172,9 +172,9 @@ t.test('leaves alone what has none of the methods that tell its end', async t =>
 })
 
 t.test('names errors that have no code', async t => {
-  const { pool, client, vitals } = await open(t, { query_timeout: 50 })
+  const { pool, client, vitals } = await open(t)
   const errors = (type: string): unknown => vitals.read('db_query_errors_total', { system: 'postgresql', client: 'forms', operation: 'SELECT', error_type: type })
-  await t.rejects(client.query('select pg_sleep(0.2)'), { message: 'Query read timeout' })
+  await t.rejects(client.query({ text: 'select pg_sleep(0.5)', query_timeout: 50 } as pg.QueryConfig), { message: 'Query read timeout' })
   t.equal(errors('query_timeout'), 1)
   const other = await pool.connect()
   const ended = hasEnded(other)
