@@ -7,6 +7,9 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { freePort } from '../../support/free-port.ts'
 
+/** Debian has the server where only root looks for programs. */
+const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` }
+
 /** A real MariaDB of the test's own, that can be killed and started again on its port. User `root` has no password. */
 export class MariadbServer {
   readonly port: number
@@ -19,13 +22,13 @@ export class MariadbServer {
   }
 
   initialize (): void {
-    execFileSync('mariadb-install-db', ['--no-defaults', `--user=${userInfo().username}`, `--datadir=${this.#data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], { stdio: 'ignore' })
+    execFileSync('mariadb-install-db', ['--no-defaults', `--user=${userInfo().username}`, `--datadir=${this.#data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], { env, stdio: 'ignore' })
   }
 
   /** Resolves once it takes connections. */
   async start (): Promise<void> {
     const settings = [`--user=${userInfo().username}`, `--datadir=${this.#data}`, `--socket=${join(this.#folder, 'socket')}`, `--pid-file=${join(this.#folder, 'pid')}`, '--bind-address=127.0.0.1', `--port=${this.port}`, '--innodb-flush-log-at-trx-commit=2', '--skip-name-resolve']
-    const server = this.#process = spawn('mariadbd', ['--no-defaults', ...settings], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const server = this.#process = spawn('mariadbd', ['--no-defaults', ...settings], { env, stdio: ['ignore', 'ignore', 'pipe'] })
     for await (const text of server.stderr!.setEncoding('utf8').iterator({ destroyOnReturn: false })) if (String(text).includes('ready for connections')) break
     server.stderr!.resume()
   }
