@@ -4,7 +4,7 @@
  * SDK 3, come from npm into node_modules/.cache.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 
@@ -20,6 +20,10 @@ const SDK_3 = [
   ...['context-async-hooks', 'resources', 'sdk-metrics', 'sdk-trace'].map(name => `@opentelemetry/${name}@^3.0.0`),
   ...['exporter-metrics-otlp-grpc', 'exporter-metrics-otlp-http', 'exporter-metrics-otlp-proto', 'sdk-node'].map(name => `@opentelemetry/${name}@>=0.301.0 <1`)
 ]
+/** The lowest Node that better-sqlite3 13 runs on, and where 12 lies meanwhile. */
+const NODE_OF_SQLITE_13 = 22
+const SQLITE = join(modules, 'better-sqlite3')
+const SQLITE_ASIDE = join(cache, 'better-sqlite3-12')
 const SUITES_OF_SDK = ['test/export', 'test/bridges']
 
 /** The environment in which `node` and npm are this Node. */
@@ -41,6 +45,27 @@ function nodeOf (version) {
   const node = join(folder, 'node_modules', name, 'bin/node')
   if (!existsSync(node)) install(folder, [`${name}@${version}`])
   return node
+}
+
+/**
+ * Runs the tests with better-sqlite3 13, which takes the place of 12 meanwhile: 13 does not run on Node 20, and 12 is compiled for that
+ * and makes Node 24 crash when it collects a database.
+ */
+function withSqlite13 (node, run) {
+  const newer = join(cache, 'better-sqlite3-13')
+  if (!existsSync(join(newer, 'node_modules/.package-lock.json'))) install(newer, ['better-sqlite3@13'], environmentOf(node))
+  renameSync(SQLITE, SQLITE_ASIDE)
+  symlinkSync(join(newer, 'node_modules/better-sqlite3'), SQLITE)
+  try {
+    return run()
+  } finally {
+    putSqliteBack()
+  }
+}
+
+function putSqliteBack () {
+  rmSync(SQLITE, { force: true })
+  renameSync(SQLITE_ASIDE, SQLITE)
 }
 
 /** Runs tap there. Coverage is the business of `npm test`: versions of V8 count branches differently. */
@@ -78,9 +103,11 @@ function runWithSdk3 (node, name) {
 function test (version) {
   const node = nodeOf(version)
   const name = `Node ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`
-  const isGood = run(node, name)
+  const isGood = Number(version) < NODE_OF_SQLITE_13 ? run(node, name) : withSqlite13(node, () => run(node, name))
   return (Number(version) < NODE_OF_SDK_3 || runWithSdk3(node, name)) && isGood
 }
 
+// What an interrupted run has left.
+if (existsSync(SQLITE_ASIDE)) putSqliteBack()
 const good = versions.filter(test)
 process.exitCode = good.length === versions.length ? 0 : 1

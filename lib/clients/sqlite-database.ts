@@ -1,4 +1,5 @@
 import type { DbClient, StatementRow } from './db-client.ts'
+import { createStamp } from './stamp.ts'
 import { TransactionTracker } from './transaction-tracker.ts'
 import { wrapMethod } from './wrap-method.ts'
 
@@ -17,7 +18,7 @@ export class SqliteDatabase {
   readonly #database: WeakRef<Database>
   readonly #db: DbClient
   readonly #transactions: TransactionTracker
-  readonly #known = new WeakMap<object, StatementRow>()
+  readonly #known = createStamp<StatementRow>()
   readonly #restore: (() => void)[]
   /** What statements inherit: their own prototype, observed; one for all, so that it costs `prepare()` little. */
   #prototype: object | undefined
@@ -67,7 +68,7 @@ export class SqliteDatabase {
     // The first versions of node:sqlite have no iterate().
     const has = (name: string): boolean => typeof prototype[name] === 'function'
     for (const name of ['run', 'get', 'all'].filter(has)) {
-      this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#run(this.#known.get(receiver)!, receiver, original, args)))
+      this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#run(this.#known.get(receiver), receiver, original, args)))
     }
     for (const name of ['iterate'].filter(has)) this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#iterate(receiver, original, args)))
     return prototype
@@ -87,7 +88,7 @@ export class SqliteDatabase {
 
   /** Over when it is read to its end or left. */
   #iterate (receiver: object, original: Method, args: unknown[]): unknown {
-    const known = this.#known.get(receiver)!
+    const known = this.#known.get(receiver)
     const startedMs = performance.now()
     let isOver = false
     const end = (record: () => void): void => {

@@ -170,3 +170,17 @@ t.test('statements that were prepared before and after do as they would without'
   t.same(transaction(), { 1: 1 })
   t.equal(count('SELECT', 'cats'), 0)
 })
+
+t.test('is observed by two applications, each in its own store', async t => {
+  const { database, count } = await open(t)
+  const other = await instrumented(t, database, 'sqlite')
+  const statement = database.prepare('select 1 from cats')
+  t.equal(statement.all().length, 3)
+  t.equal(count('SELECT', 'cats'), 1)
+  t.equal(other.count('SELECT', 'cats'), 1)
+  other.vitals.uninstrument(database)
+  t.equal([...statement.iterate()].length, 3)
+  t.equal(database.prepare('select 1 from cats').all().length, 3)
+  t.equal(count('SELECT', 'cats'), 3)
+  t.equal(other.count('SELECT', 'cats'), 1)
+})

@@ -6,6 +6,9 @@ import type { Test } from 'tap'
 import { freePort } from '../../support/free-port.ts'
 import { ServerProcess } from '../../support/server-process.ts'
 
+/** Debian has the server where only root looks for programs. */
+const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` }
+
 /** A real MariaDB of the test's own, that can be killed and started again on its port. User `root` has no password. */
 export class MariadbServer extends ServerProcess {
   readonly port: number
@@ -14,6 +17,7 @@ export class MariadbServer extends ServerProcess {
     const settings = [`--socket=${join(folder, 'socket')}`, `--pid-file=${join(folder, 'pid')}`, '--bind-address=127.0.0.1', `--port=${port}`, '--innodb-flush-log-at-trx-commit=2', '--skip-name-resolve']
     super({
       program: 'mariadbd',
+      options: { env },
       args: ['--no-defaults', ...placeOf(folder), ...settings],
       stream: 'stderr',
       ready: 'ready for connections',
@@ -30,7 +34,7 @@ export async function startMariadb (t: Pick<Test, 'teardown'>): Promise<MariadbS
     await server.kill()
     rmSync(folder, { recursive: true, force: true })
   })
-  execFileSync('mariadb-install-db', ['--no-defaults', ...placeOf(folder), '--auth-root-authentication-method=normal', '--skip-test-db'], { stdio: 'ignore' })
+  execFileSync('mariadb-install-db', ['--no-defaults', ...placeOf(folder), '--auth-root-authentication-method=normal', '--skip-test-db'], { env, stdio: 'ignore' })
   await server.start()
   return server
 }
