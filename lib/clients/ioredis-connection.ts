@@ -101,12 +101,12 @@ export class IoredisConnection {
       operation.replied(startedMs, reply)
       pipeline.settled()
     }, () => {
-      const again = command[kObserved] = (stream: object) => this.#watchInCluster(command, operation, startedMs, stream)
+      command[kObserved] = (stream: object) => this.#watchInCluster(command, operation, startedMs, stream)
       const { reject } = command
       const tookMs = performance.now() - startedMs
       pipeline.settled(() => {
-        // One that is to be sent again has new functions by now, or has been sent.
-        if (command.reject === reject && command[kObserved] === again) operation.failed(performance.now() - tookMs)
+        // One that is sent again has new functions by now.
+        if (command.reject === reject) operation.failed(performance.now() - tookMs)
       })
     })
   }
