@@ -100,7 +100,11 @@ export class IoredisConnection {
     onSettled(command, reply => {
       operation.replied(startedMs, reply)
       pipeline.settled()
-    }, () => {
+    }, error => {
+      if (!isRedirection(error)) {
+        operation.failed(startedMs)
+        return pipeline.settled()
+      }
       command[kObserved] = (stream: object) => this.#watchInCluster(command, operation, startedMs, stream)
       const { reject } = command
       const tookMs = performance.now() - startedMs
@@ -132,4 +136,9 @@ function onSettled (command: Command, onReply: (reply: unknown) => void, onError
 /** A script that the server has forgotten is sent again in full, as another command. */
 function isSentAgain (command: Command, error: unknown): boolean {
   return command.constructor.name === 'CustomScriptCommand' && String((error as Error).message).startsWith('NOSCRIPT')
+}
+
+/** What may make a cluster send a whole pipeline again. */
+function isRedirection (error: unknown): boolean {
+  return /^(?:(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |Connection is closed\.$)/.test((error as Error).message)
 }
