@@ -85,11 +85,22 @@ export class IoredisConnection {
     }
   }
 
+  /** The hot path: as `onSettled()`, with two functions less. Measured in bench. */
   #watch (command: Command, operation: RedisOperation): void {
     const startedMs = performance.now()
-    onSettled(command, reply => operation.replied(startedMs, reply), error => {
-      if (!isSentAgain(command, error)) operation.failed(startedMs)
-    })
+    const { resolve, reject } = command
+    let isOver = false
+    command.resolve = value => {
+      const result = resolve(value)
+      if (!isOver) operation.replied(startedMs, value)
+      isOver = true
+      return result
+    }
+    command.reject = error => {
+      if (!isOver && !isSentAgain(command, error)) operation.failed(startedMs)
+      isOver = true
+      return reject(error)
+    }
   }
 
   #watchInCluster (command: Command, operation: RedisOperation, startedMs: number, stream: object): void {
