@@ -17,7 +17,7 @@ const doors = {
   'runtime/': { ...common, values: [...common.values, 'series/'] },
   'bridges/': { ...common, values: [...common.values, 'series/'] },
   'export/': { ...common, values: [...common.values, 'series/'] },
-  'endpoint/': { values: [...common.values, 'export/'], types: [...common.types, 'series/'], fastify: true },
+  'endpoint/': { values: [...common.values, 'contexts.ts', 'export/'], types: [...common.types, 'series/'], fastify: true },
   'errors.ts': {},
   'checks.ts': { values: ['errors.ts'] },
   'contexts.ts': { fastify: true },

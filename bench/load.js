@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { performance } from 'node:perf_hooks'
 
 /**
  * Keep-alive connections that each ask, wait for the whole answer and ask again. Answers of one server all have the
@@ -8,6 +9,7 @@ export async function openLoad ({ port, connections, request }) {
   const payload = Buffer.from(request, 'latin1')
   const answerLength = await lengthOfAnswer(port, payload)
   let left = 0
+  let latencies
   let open = 0
   let finished
   let failed
@@ -15,12 +17,14 @@ export async function openLoad ({ port, connections, request }) {
   const sockets = await Promise.all(Array.from({ length: connections }, () => opened(port)))
   for (const socket of sockets) {
     let received = 0
+    let asked = 0
     const next = () => {
       if (left === 0) {
         if (--open === 0) finished()
         return
       }
       left--
+      asked = latencies === undefined ? 0 : performance.now()
       socket.write(payload)
     }
     socket.on('data', (chunk) => {
@@ -28,6 +32,7 @@ export async function openLoad ({ port, connections, request }) {
       if (received < answerLength) return
       if (received > answerLength) failed(new Error(`answer of ${received} bytes, expected ${answerLength}`))
       received = 0
+      latencies?.push(performance.now() - asked)
       next()
     })
     socket.on('error', (error) => failed?.(error))
@@ -36,10 +41,11 @@ export async function openLoad ({ port, connections, request }) {
   }
 
   return {
-    /** Resolves when `requests` more have been answered. */
-    run (requests) {
+    /** Resolves when `requests` more have been answered; each one's milliseconds go into the list, where there is one. */
+    run (requests, milliseconds) {
       return new Promise((resolve, reject) => {
         left = requests
+        latencies = milliseconds
         open = sockets.length
         finished = resolve
         failed = reject

@@ -6,12 +6,7 @@ const [variant, client, port] = process.argv.slice(2)
 const url = `http://127.0.0.1:${port}/`
 const concurrency = 8
 
-if (variant === 'vitals') {
-  const [{ default: fastify }, { default: vitals }] = await Promise.all([import('fastify'), import('../dist/index.js')])
-  const app = fastify()
-  await app.register(vitals, { endpoint: false, outbound: true })
-  await app.ready()
-} else if (variant === 'otel') {
+if (variant === 'otel') {
   const [{ MeterProvider, AggregationTemporality, InMemoryMetricExporter, PeriodicExportingMetricReader }, { UndiciInstrumentation }, { HttpInstrumentation }] = await Promise.all([
     import('@opentelemetry/sdk-metrics'), import('@opentelemetry/instrumentation-undici'), import('@opentelemetry/instrumentation-http')
   ])
@@ -20,6 +15,12 @@ if (variant === 'vitals') {
   const instrumentation = client === 'http' ? new HttpInstrumentation() : new UndiciInstrumentation()
   instrumentation.setMeterProvider(provider)
   instrumentation.enable()
+} else {
+  // All others have the application and the plugin, so that nothing but the option differs.
+  const [{ default: fastify }, { default: vitals }] = await Promise.all([import('fastify'), import('../dist/index.js')])
+  const app = fastify()
+  await app.register(vitals, { endpoint: false, outbound: variant === 'vitals' })
+  await app.ready()
 }
 
 const undici = await import('undici')

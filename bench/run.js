@@ -8,12 +8,15 @@ import * as clients from './sections/clients.js'
 import * as heap from './sections/heap.js'
 import * as http from './sections/http.js'
 import * as limiter from './sections/limiter.js'
+import * as off from './sections/off.js'
+import * as otlp from './sections/otlp.js'
 import * as outbound from './sections/outbound.js'
+import * as push from './sections/push.js'
 import * as record from './sections/record.js'
 import * as scrape from './sections/scrape.js'
 import { table } from './table.js'
 
-const sections = { record, http, limiter, outbound, clients, scrape, block, heap }
+const sections = { record, http, off, limiter, outbound, clients, scrape, block, heap, otlp, push }
 const results = new URL('./results.md', import.meta.url)
 
 const { values, positionals } = parseArgs({
@@ -49,10 +52,12 @@ for (const name of chosen) {
 }
 
 async function report (name, { title, method, columns }, rows) {
-  const named = rows.map(([peer, ...cells]) => [[peers[peer].title, peers[peer].note].filter(Boolean).join('; '), ...cells])
-  const measured = (await Promise.all(rows.map(([peer]) => versions(peers[peer])))).flat()
+  // A row is of a peer, or of what its name says.
+  const named = rows.map(([peer, ...cells]) => [[peers[peer]?.title ?? peer, peers[peer]?.note].filter(Boolean).join('; '), ...cells])
+  const measured = (await Promise.all(rows.map(([peer]) => versions(peers[peer] ?? peers.vitals)))).flat()
   const [{ version }] = [JSON.parse(await readFile(new URL('./node_modules/fastify/package.json', import.meta.url), 'utf8'))]
-  const where = `Node ${process.versions.node}, fastify ${version}, ${[...new Set(measured)].join(', ')}; ${availableParallelism()} cores. Median [quartiles].`
+  const software = [`Node ${process.versions.node}`, `fastify ${version}`, ...new Set(measured)].join(', ')
+  const where = `${software}; ${availableParallelism()} cores. Median [quartiles].`
   return [`## ${title}\n`, method + '\n', table([name, ...columns], named), '', where, ...dropped, ''].join('\n')
 }
 

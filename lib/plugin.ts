@@ -17,7 +17,7 @@ import { sharePusher } from './export/shared-pusher.ts'
 import { createView } from './export/view.ts'
 import { attachLimiterWatch } from './limiter/attach.ts'
 import { createLimiter } from './limiter/limiter.ts'
-import type { VitalsOptions } from './options.ts'
+import type { ResolvedOptions, VitalsOptions } from './options.ts'
 import { attachRecorder } from './record/attach.ts'
 import { isWatched } from './record/http1.ts'
 import { Recorder } from './record/recorder.ts'
@@ -50,6 +50,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   let clients: Clients | undefined
   if (enabled) {
     registry.onWarning(log.warn)
+    tellUnusedLabels(options, log.warn)
     // What is recorded elsewhere.
     const partings = options.registries.map((other, i) => registry.addSource(new PromSource(other, i + 1, registry.constantLabels, log.warn)))
     partings.push(await joinMeters(options.meters, registry, async () => await createProducer(registry), log.warn))
@@ -91,6 +92,13 @@ async function loadResource (given: Attributes): Promise<Resource> {
 async function createProducer (registry: Registry): Promise<MetricProducer> {
   const { OtlpProducer } = await import('./export/otlp-producer.ts')
   return new OtlpProducer(registry, { withoutMeters: true })
+}
+
+/** A registry that is given brings its own constant labels: those of the environment go nowhere then. */
+function tellUnusedLabels ({ registry, constantLabels }: ResolvedOptions, warn: (message: string) => void): void {
+  if (registry === undefined) return
+  const unused = Object.keys(constantLabels).filter(name => registry.constantLabels[name] !== constantLabels[name])
+  if (unused.length > 0) warn(`METRICS_LABEL_* is not used where option registry is given, a registry brings its own labels: ${unused.join(', ')}. Give them to createRegistry({ constantLabels })`)
 }
 
 /** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */

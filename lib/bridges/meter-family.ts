@@ -7,7 +7,7 @@ import type { Family } from '../series/family.ts'
 import type { GaugeSeries } from '../series/gauge.ts'
 import { labelText } from '../series/labels.ts'
 import type { NamedKind } from '../series/otel-names.ts'
-import { toPrometheusLabels, toPrometheusName, toPrometheusUnit } from '../series/otel-names.ts'
+import { toPrometheusLabels, toPrometheusName, toPrometheusUnit, toScopeLabels } from '../series/otel-names.ts'
 import type { Attributes, Scope } from '../series/otlp-identity.ts'
 import type { Registry } from '../series/registry.ts'
 import type { Series } from '../series/series.ts'
@@ -24,6 +24,8 @@ export class MeterFamily {
   readonly #family: Family
   readonly #kind: NamedKind
   readonly #scope: Scope
+  /** Without the name, which is a label of the family. */
+  readonly #scopeLabels: Readonly<Record<string, string>>
   readonly #shape: Pick<FamilySnapshot, 'name' | 'help' | 'type' | 'unit' | 'otlp' | 'scope'>
   readonly #constant: Readonly<Record<string, string>>
   readonly #identities = new Map<Series, SeriesIdentity>()
@@ -37,6 +39,8 @@ export class MeterFamily {
     this.#kind = kind
     // The SDK has an empty text for no version.
     this.#scope = { name: scope.name, version: scope.version === '' ? undefined : scope.version, schemaUrl: scope.schemaUrl }
+    const { otel_scope_name: _name, ...scopeLabels } = toScopeLabels(this.#scope)
+    this.#scopeLabels = scopeLabels
     this.#constant = registry.constantLabels
     this.#family = registry.foreign(type, { name: prometheusName, help: description, labels: [SCOPE_NAME], ...boundsOf(data) })
     this.#shape = {
@@ -71,21 +75,17 @@ export class MeterFamily {
 
   #seriesOf (attributes: Attributes, bounds: readonly number[]): Series {
     if (attributes[OVERFLOW_KEY] === true) return this.#family.overflow()
-    const labels = { ...this.#ownLabels(), ...this.#labelsOf(attributes) }
+    const labels = { ...this.#scopeLabels, ...this.#labelsOf(attributes) }
     const series = this.#family.bind([this.#scope.name], labels, this.#shape.type === 'histogram' ? bounds : undefined)
     if (!this.#identities.has(series) && series !== this.#family.overflow(false)) this.#identities.set(series, { names: series.names, values: series.values, text: series.text, attributes })
     return series
-  }
-
-  #ownLabels (): Record<string, string> {
-    return this.#scope.version === undefined ? {} : { otel_scope_version: this.#scope.version }
   }
 
   /** Names that the exposition or the store writes itself get the prefix that Prometheus gives such labels. */
   #labelsOf (attributes: Attributes): Record<string, string> {
     const labels: Record<string, string> = {}
     for (const [name, value] of Object.entries(toPrometheusLabels(attributes))) {
-      const isTaken = name === SCOPE_NAME || (name === 'le' && this.#shape.type === 'histogram') || Object.hasOwn(this.#constant, name)
+      const isTaken = name === SCOPE_NAME || Object.hasOwn(this.#scopeLabels, name) || (name === 'le' && this.#shape.type === 'histogram') || Object.hasOwn(this.#constant, name)
       labels[isTaken ? `exported_${name}` : name] = value
     }
     return labels
@@ -124,7 +124,7 @@ export class MeterFamily {
   #identityOf (series: Series): SeriesIdentity {
     let identity = this.#identities.get(series)
     if (identity === undefined) {
-      const labels = { overflow: 'true', [SCOPE_NAME]: this.#scope.name, ...this.#ownLabels() }
+      const labels = { overflow: 'true', [SCOPE_NAME]: this.#scope.name, ...this.#scopeLabels }
       const [names, values] = [Object.keys(labels), Object.values(labels)]
       this.#identities.set(series, identity = { names, values, text: labelText(names, values), attributes: { [OVERFLOW_KEY]: true } })
     }

@@ -1,6 +1,7 @@
 import type { DbClient, StatementRow } from './db-client.ts'
 import { TransactionTracker } from './transaction-tracker.ts'
 import { wrapMethod } from './wrap-method.ts'
+import type { Observer } from './wrap-method.ts'
 
 /** What is used of a command of mysql2: a query, the run of a prepared statement. */
 interface Command {
@@ -31,16 +32,19 @@ export class Mysql2Connection {
   constructor (connection: object, db: DbClient) {
     this.#db = db
     this.#transactions = new TransactionTracker(db)
-    this.#restore = [
-      wrapMethod(connection, 'query', (receiver, original, args) => this.#run(receiver, original, args)),
-      wrapMethod(connection, 'execute', (receiver, original, args) => this.#run(receiver, original, args)),
-      wrapMethod(connection, 'addCommand', (receiver, original, args) => this.#add(receiver, original, args)),
-      wrapMethod(connection, 'emit', (receiver, original, args) => {
+    const run: Observer = (receiver, original, args) => this.#run(receiver, original, args)
+    const observers: Readonly<Record<string, Observer>> = {
+      query: run,
+      execute: run,
+      addCommand: (receiver, original, args) => this.#add(receiver, original, args),
+      emit: (receiver, original, args) => {
         if (args[0] === 'error') this.#broke(args[1])
         else if (args[0] === 'end') this.#transactions.lost()
         return Reflect.apply(original, receiver, args)
-      })
-    ]
+      }
+    }
+    const isMethod = (name: string): boolean => typeof (connection as Readonly<Record<string, unknown>>)[name] === 'function'
+    this.#restore = Object.keys(observers).filter(isMethod).map(name => wrapMethod(connection, name, observers[name]!))
   }
 
   detach (): void {
@@ -58,13 +62,13 @@ export class Mysql2Connection {
     this.#isTaking = true
     try {
       const command = Reflect.apply(original, receiver, observed)
+      this.#isTaking = false
       if (!isAnswered) this.#listen(command as Command, settle)
       return command
     } catch (error) {
+      this.#isTaking = false
       settle(error)
       throw error
-    } finally {
-      this.#isTaking = false
     }
   }
 

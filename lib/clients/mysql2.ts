@@ -1,5 +1,6 @@
 import type { Attachment, ClientAdapter, ClientContext } from './client-adapter.ts'
 import type { DbClient, StatementRow } from './db-client.ts'
+import type { PoolReading } from './db.ts'
 import { Mysql2Connection } from './mysql2-connection.ts'
 import { wrapMethod } from './wrap-method.ts'
 
@@ -131,7 +132,7 @@ function connectionsOf ({ _allConnections: all }: Mysql2Pool): object[] {
   return Array.from({ length: all?.length ?? 0 }, (_, i) => all!.get(i)!)
 }
 
-function readPool ({ _allConnections: all, _freeConnections: free, _connectionQueue: queue, config }: Mysql2Pool): { size?: number | undefined, active?: number | undefined, idle?: number | undefined, pending?: number | undefined, max?: number | undefined } {
+function readPool ({ _allConnections: all, _freeConnections: free, _connectionQueue: queue, config }: Mysql2Pool): PoolReading {
   const isKnown = all !== undefined && free !== undefined
   // A limit of 0 is none.
   return { size: all?.length, active: isKnown ? all.length - free.length : undefined, idle: free?.length, pending: queue?.length, max: config.connectionLimit || undefined }
@@ -159,8 +160,8 @@ function observeCheckouts (pool: object, db: DbClient, observe: (connection: obj
     const startedMs = performance.now()
     const observed: Callback = function (error, ...rest) {
       if (error) {
-        const { code, message } = error as { code?: unknown, message?: string }
-        const errorType = ERROR_TYPES[message ?? '']
+        const { code, message } = error as { code?: unknown, message?: unknown }
+        const errorType = ERROR_TYPES[String(message)]
         if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
         statement?.row.failed(startedMs, error, errorType)
       } else {

@@ -20,12 +20,12 @@ for (let code = 65; code <= 90; code++) CLASSES[code] = CLASSES[code + 32] = LET
 CLASSES[95] = LETTER
 for (const sign of '@:?') CLASSES[sign.charCodeAt(0)] = PARAMETER
 
-const [QUOTE, DOUBLE_QUOTE, BACKSLASH, DOLLAR, DOT, HYPHEN, SLASH, STAR, HASH, NEWLINE] = [...'\'"\\$.-/*#\n'].map(sign => sign.charCodeAt(0)) as
-  [number, number, number, number, number, number, number, number, number, number]
+const [QUOTE, DOUBLE_QUOTE, BACKSLASH, DOLLAR, DOT, HYPHEN, SLASH, STAR, HASH, NEWLINE, SEMICOLON] = [...'\'"\\$.-/*#\n;'].map(sign => sign.charCodeAt(0)) as
+  [number, number, number, number, number, number, number, number, number, number, number]
 const CLOSERS: Readonly<Record<string, string>> = { '"': '"', '`': '`', '[': ']' }
 const PUNCTUATION: ReadonlyMap<number, TokenKind> = new Map((['(', ')', ',', '.', ';'] as const).map(sign => [sign.charCodeAt(0), sign]))
 
-/** Reads an SQL text token by token, each character at most three times, by `charCodeAt` and `slice` alone. */
+/** Reads an SQL text token by token, each character at most four times, by `charCodeAt`, `slice` and `lastIndexOf` alone. */
 export class SqlTokens {
   kind: TokenKind = 'symbol'
   /** Where there is more than is read. */
@@ -36,6 +36,7 @@ export class SqlTokens {
   readonly #quotes: ReadonlyMap<number, string>
   #start = 0
   #at = 0
+  #lastSeparator: number | undefined
 
   constructor (sql: string, dialect: SqlDialect) {
     this.#sql = sql
@@ -60,6 +61,11 @@ export class SqlTokens {
       name = name.replaceAll(closer + closer, closer)
     }
     return folds === 'all' || (folds === 'unquoted' && !isQuoted) ? name.replace(/[A-Z]+/g, letters => letters.toLowerCase()) : name
+  }
+
+  /** Whether no statement can begin behind the token. */
+  get isLast (): boolean {
+    return this.#at > (this.#lastSeparator ??= this.#findLastSeparator())
   }
 
   next (): TokenKind {
@@ -87,6 +93,13 @@ export class SqlTokens {
     if (closer !== undefined) return this.#readQuoted(start + 1, closer.charCodeAt(0), false, 'quoted')
     if (code === QUOTE || code === DOUBLE_QUOTE) return this.#readQuoted(start + 1, code, this.#syntax.backslash === 'always', 'value')
     return PUNCTUATION.get(code) ?? 'symbol'
+  }
+
+  /** Of the semicolons, without those at the end of the text; most texts have no other. */
+  #findLastSeparator (): number {
+    let end = this.#limit
+    while (!this.isCut && end > 0 && (isBlank(this.#sql.charCodeAt(end - 1)))) end--
+    return this.#sql.lastIndexOf(';', end - 1)
   }
 
   /** NaN behind the limit, which is no sign. */
@@ -161,6 +174,10 @@ export class SqlTokens {
     }
     return 'end'
   }
+}
+
+function isBlank (code: number): boolean {
+  return code === SEMICOLON || classOf(code) === SPACE
 }
 
 /** All that is not ASCII can stand in an identifier. */

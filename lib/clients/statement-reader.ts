@@ -62,7 +62,9 @@ export class StatementReader {
     while (kind !== ';' && kind !== 'end') {
       this.isEmpty = false
       const isDone = this.#isControl || this.#table !== undefined
-      const word = isDone && !this.#isControl && !this.#isRoutine ? '' : this.#tokens.word
+      const isSkipped = isDone && !this.#isControl && !this.#isRoutine
+      if (isSkipped && this.#tokens.isLast) return false
+      const word = isSkipped ? '' : this.#tokens.word
       this.isBlock = (this.#isControl && word === 'ATOMIC') || (this.#isRoutine && word === 'BEGIN')
       if (this.isBlock) return false
       if (this.#isControl) this.controls.add(word)

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { VitalsError, shown } from '../errors.ts'
 
-const EXPECTATION = 'auth.allow must be an IP address or a CIDR range such as 10.0.0.0/8 or fd00::/8'
+const EXPECTATION = 'Option auth.allow must be an IP address or a CIDR range such as 10.0.0.0/8 or fd00::/8'
 
 /**
  * A check whether an address is in one of these addresses or CIDR ranges. IPv4-mapped IPv6 addresses (`::ffff:10.0.0.1`, what a

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { VitalsError } from '../errors.ts'
+import { rootOf } from '../contexts.ts'
+import { shown, VitalsError } from '../errors.ts'
 import type { ListenOptions } from '../options.ts'
 
 /**
@@ -19,6 +20,11 @@ export async function addListener (app: FastifyInstance, { port, host }: Require
       const { code = 'unknown', message } = cause as NodeJS.ErrnoException
       throw new VitalsError('FSV_ERR_LISTEN', `listen must be an address that is free and ours to use, got ${host}:${port}: ${message} (${code})`, { cause })
     }
+    // Nobody closes an application that did not start, and this port would outlive it.
+    rootOf(app).ready().then(undefined, async (error: unknown) => {
+      app.log.error(`fastify-vitals: the application did not start, so its metrics are not served: ${error instanceof Error ? error.message : shown(error)}`)
+      await server.close()
+    })
   })
   app.addHook('onClose', async () => server.close())
   return server

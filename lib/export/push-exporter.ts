@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics'
+import { toMessages } from './messages.ts'
 import type { PushFailure } from './push-failure.ts'
 import { toPushFailure } from './push-failure.ts'
 
@@ -17,28 +18,29 @@ export interface PushObserver {
 }
 
 /** What a push is given, and what to do where it takes longer. */
-export interface PushDeadline {
+export interface PushLimits {
   readonly timeoutMs: number
   readonly cut: () => void
+  /** Most points in one message. */
+  readonly pointsPerMessage: number
 }
 
-/** Another exporter, watched: each push ends once, in time, and is told of. */
+/** Another exporter, watched: each push, in as many messages as it takes, ends once, in time, and is told of. */
 export class WatchedExporter implements PushMetricExporter {
   readonly #exporter: PushMetricExporter
   readonly #observer: PushObserver
-  readonly #deadline: PushDeadline
+  readonly #limits: PushLimits
 
-  constructor (exporter: PushMetricExporter, observer: PushObserver, deadline: PushDeadline) {
+  constructor (exporter: PushMetricExporter, observer: PushObserver, limits: PushLimits) {
     this.#exporter = exporter
     this.#observer = observer
-    this.#deadline = deadline
+    this.#limits = limits
   }
 
   export (metrics: ResourceMetrics, resultCallback: ResultCallback): void {
     const startedMs = performance.now()
     let isOver = false
     const end = (result: ExportResult): void => {
-      if (isOver) return
       isOver = true
       clearTimeout(timer)
       const seconds = (performance.now() - startedMs) / 1_000
@@ -47,11 +49,23 @@ export class WatchedExporter implements PushMetricExporter {
       resultCallback(result)
     }
     const timer = setTimeout(() => {
-      end({ code: FAILED, error: new Error(`The push timed out after ${this.#deadline.timeoutMs} ms`) })
-      this.#deadline.cut()
-    }, this.#deadline.timeoutMs)
+      end({ code: FAILED, error: new Error(`The push timed out after ${this.#limits.timeoutMs} ms`) })
+      this.#limits.cut()
+    }, this.#limits.timeoutMs)
     timer.unref()
-    this.#exporter.export(metrics, end)
+    const messages = toMessages(metrics, this.#limits.pointsPerMessage)
+    const next = (result: ExportResult): void => {
+      if (isOver) return
+      if (result.code !== SUCCESS) return end(result)
+      try {
+        const message = messages.next().value
+        if (message === undefined) end(result)
+        else this.#exporter.export(message, next)
+      } catch (error) {
+        end({ code: FAILED, error: error as Error })
+      }
+    }
+    next({ code: SUCCESS })
   }
 
   async forceFlush (): Promise<void> {

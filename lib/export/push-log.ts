@@ -10,7 +10,7 @@ export interface PushLogger {
 /** Counts pushes in the store, and logs each time that they begin to fail or to work again. */
 export function createPushLog (registry: Registry, target: string, log: PushLogger): PushObserver {
   const duration = registry.histogram({ name: 'vitals_export_duration_seconds', help: 'Time that a push took, retries included.', unit: 'seconds', otlp: { name: 'vitals.export.duration', unit: 's' } })
-  const failures = registry.counter({ name: 'vitals_export_failures_total', help: 'Pushes that did not arrive, by reason.', labels: ['reason'], otlp: { name: 'vitals.export.failures.total', unit: '{push}' } })
+  const failures = registry.counter({ name: 'vitals_export_failures_total', help: 'Pushes that did not arrive, by reason.', labels: ['reason'], otlp: { name: 'vitals.export.failures.total', unit: '{push}', isInteger: true } })
   const last = registry.gauge({ name: 'vitals_last_export_timestamp_seconds', help: 'When a push arrived last, in seconds since the epoch.', unit: 'seconds', otlp: { name: 'vitals.last_export.timestamp', unit: 's' } })
   let isFailing = false
   return {

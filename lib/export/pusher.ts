@@ -11,8 +11,8 @@ import { WatchedExporter } from './push-exporter.ts'
 import type { PushLogger } from './push-log.ts'
 import { createPushLog } from './push-log.ts'
 
-/** Most points in one message: encoding more at once would hold the event loop. */
-const POINTS_PER_MESSAGE = 1_000
+/** Most points in one message: encoding so many histograms holds the event loop for a millisecond or two. */
+const POINTS_PER_MESSAGE = 500
 
 /** Pushes the store at an interval. */
 export interface Pusher {
@@ -50,14 +50,17 @@ function createReader (registry: Registry, exporter: PushMetricExporter, setting
       producer.confirm()
       observer.succeeded(seconds)
     }
-  }, { timeoutMs, cut: () => connections.cut() })
+  }, {
+    timeoutMs,
+    cut: () => connections.cut(),
+    // A delta arrives as a whole or not at all: what arrived twice would count twice.
+    pointsPerMessage: isDelta ? Infinity : POINTS_PER_MESSAGE
+  })
   return new PeriodicExportingMetricReader({
     exporter: watched,
     exportIntervalMillis: intervalMs,
     exportTimeoutMillis: intervalMs,
-    metricProducers: [producer],
-    // A delta is confirmed as a whole.
-    ...(!isDelta && { maxExportBatchSize: POINTS_PER_MESSAGE })
+    metricProducers: [producer]
   })
 }
 

@@ -1,5 +1,5 @@
 import { labelText } from '../series/labels.ts'
-import { toPrometheusLabels, toPrometheusName, toPrometheusUnit } from '../series/otel-names.ts'
+import { toPrometheusLabels, toPrometheusName, toPrometheusUnit, toScopeLabels } from '../series/otel-names.ts'
 import type { Attributes, Scope } from '../series/otlp-identity.ts'
 import type { FamilySnapshot, SeriesIdentity, Snapshot, SnapshotType } from '../series/snapshot.ts'
 import { attributesOf } from './otlp-attributes.ts'
@@ -46,8 +46,7 @@ export class SemconvView {
   #identityOf (series: SeriesIdentity, toAttributes: OtlpBank['toAttributes'], scope: Scope, constant: Readonly<Record<string, string>>): SeriesIdentity {
     let identity = this.#known.get(series)
     if (identity === undefined) {
-      const version = scope.version === undefined ? {} : { otel_scope_version: scope.version }
-      identity = toIdentity({ ...constant, ...toPrometheusLabels(attributesOf(series, toAttributes)), otel_scope_name: scope.name, ...version })
+      identity = toIdentity({ ...constant, ...toPrometheusLabels(attributesOf(series, toAttributes)), ...toScopeLabels(scope) })
       this.#known.set(series, identity)
     }
     return identity

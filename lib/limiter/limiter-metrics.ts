@@ -32,35 +32,35 @@ export class LimiterMetrics {
       help: 'Checks of a rate limiter: allowed, rejected, bypassed and failed ones.',
       labels: ['endpoint', 'authenticated', 'algorithm'],
       allowHighCardinality,
-      otlp: { name: 'rate_limit.requests.total', unit: '{request}' }
+      otlp: { name: 'rate_limit.requests.total', unit: '{request}', isInteger: true }
     })
     this.allowed = registry.counter({
       name: 'rate_limit_allowed_total',
       help: 'Requests within their quota.',
       labels: ['endpoint', 'group', ...extraLabels],
       allowHighCardinality,
-      otlp: { name: 'rate_limit.allowed.total', unit: '{request}' }
+      otlp: { name: 'rate_limit.allowed.total', unit: '{request}', isInteger: true }
     })
     this.rejected = registry.counter({
       name: 'rate_limit_rejected_total',
       help: 'Requests refused, by reason: exceeded, banned.',
       labels: ['endpoint', 'group', 'reason', ...extraLabels],
       allowHighCardinality,
-      otlp: { name: 'rate_limit.rejected.total', unit: '{request}' }
+      otlp: { name: 'rate_limit.rejected.total', unit: '{request}', isInteger: true }
     })
     this.bypassed = registry.counter({
       name: 'rate_limit_bypass_total',
       help: 'Requests that were on the allow list.',
       labels: ['endpoint'],
       allowHighCardinality,
-      otlp: { name: 'rate_limit.bypass.total', unit: '{request}' }
+      otlp: { name: 'rate_limit.bypass.total', unit: '{request}', isInteger: true }
     })
     this.errors = registry.counter({
       name: 'rate_limit_errors_total',
       help: 'Checks that came to no decision because the store or a function of the limiter failed, skipped or not.',
       labels: ['endpoint', 'error_type'],
       allowHighCardinality,
-      otlp: { name: 'rate_limit.errors.total', unit: '{error}' }
+      otlp: { name: 'rate_limit.errors.total', unit: '{error}', isInteger: true }
     })
     this.checkDuration = registry.histogram({
       name: 'rate_limit_check_duration_seconds',

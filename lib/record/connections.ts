@@ -37,7 +37,7 @@ export class Connections {
       name: 'connections_total',
       help: 'Long-lived connections opened.',
       labels,
-      otlp: { name: 'connections.total', unit: '{connection}' }
+      otlp: { name: 'connections.total', unit: '{connection}', isInteger: true }
     })
     this.#duration = registry.histogram({
       name: 'connections_duration_seconds',
@@ -51,7 +51,7 @@ export class Connections {
       name: 'connections_messages_sent_total',
       help: 'Messages sent on long-lived connections.',
       labels,
-      otlp: { name: 'connections.messages.sent.total', unit: '{message}' }
+      otlp: { name: 'connections.messages.sent.total', unit: '{message}', isInteger: true }
     })
   }
 
@@ -60,9 +60,9 @@ export class Connections {
     const { active, total, duration } = this.#of(type)
     const startMs = performance.now()
     total.inc()
-    active.inc()
+    const raised = active.raise()
     return () => {
-      active.dec()
+      raised.lower()
       duration.observe((performance.now() - startMs) / 1_000)
     }
   }

@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { MethodRows } from './endpoint-rows.ts'
 import type { FailureReason } from './http-metrics.ts'
+import type { GaugeSeries } from '../series/gauge.ts'
 import type { TraceLabels, Traces } from '../series/traces.ts'
 import type { ParserFailure } from './parser-failure.ts'
 
@@ -70,8 +71,8 @@ export class Exchange {
   /** Set where the request has a body. */
   push: IncomingMessage['push'] | undefined = undefined
   readonly #owner: ExchangeOwner
-  /** Holds the in-progress gauge that was raised; `undefined` before, `null` where the route is not counted. */
-  #rows: MethodRows | null | undefined = undefined
+  /** The gauge that was raised; `undefined` before, or where the route is not counted. */
+  #inProgress: GaugeSeries | undefined = undefined
   #closeStream: (() => void) | undefined = undefined
 
   constructor (owner: ExchangeOwner, req: IncomingMessage, res: ServerResponse) {
@@ -90,8 +91,7 @@ export class Exchange {
     const { traces } = this.#owner
     if (traces !== undefined) this.trace = traces.active()
     const rows = this.#owner.rowsOf(request, this.req.method!)
-    this.#rows = rows
-    if (rows !== null) rows.inProgress.inc()
+    if (rows !== null) this.#inProgress = rows.inProgress.raise()
   }
 
   /** The head of an event stream went out. */
@@ -112,8 +112,7 @@ export class Exchange {
     this.isSettled = true
     const { traces } = this.#owner
     if (traces !== undefined) traces.hold(this.trace)
-    const held = this.#rows
-    if (held != null) held.inProgress.dec()
+    this.#inProgress?.lower()
     const rows = this.#finalRows(status)
     if (rows !== null) {
       const { method } = this.req

@@ -37,6 +37,18 @@ export class GaugeSeries extends Series {
   dec (value: number = 1): void {
     this.inc(typeof value === 'number' ? -value : value)
   }
+
+  /** Counts something that has begun: {@link GaugeSeries.lower} of the series that this returns when it ends. */
+  raise (): GaugeSeries {
+    if (this.at < 0) return this.bank.family.successor(this).raise()
+    this.bank.cells[this.at]!++
+    return this
+  }
+
+  /** It has ended. A series that was removed in between took it along; one that was reset does not go below zero. */
+  lower (): void {
+    if (this.at >= 0 && this.bank.cells[this.at]! > 0) this.bank.cells[this.at]!--
+  }
 }
 
 class OverflowGaugeSeries extends GaugeSeries {
@@ -48,6 +60,16 @@ class OverflowGaugeSeries extends GaugeSeries {
   override inc (value: number = 1): void {
     if (Number.isFinite(value)) this.bank.family.overflowed()
     super.inc(value)
+  }
+
+  override raise (): GaugeSeries {
+    this.bank.family.overflowed()
+    return super.raise()
+  }
+
+  override lower (): void {
+    this.bank.family.overflowed()
+    super.lower()
   }
 }
 

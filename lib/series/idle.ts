@@ -4,6 +4,8 @@ class IdleSeries {
   dec (): void {}
   set (): void {}
   observe (): void {}
+  raise (): this { return this }
+  lower (): void {}
 }
 
 export const IDLE_SERIES: unknown = Object.freeze(new IdleSeries())

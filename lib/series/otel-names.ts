@@ -1,4 +1,4 @@
-import type { Attributes } from './otlp-identity.ts'
+import type { Attributes, Scope } from './otlp-identity.ts'
 
 /** What decides the suffix of a name. */
 export type NamedKind = 'sum' | 'updown' | 'gauge' | 'histogram' | 'exponential' | 'summary'
@@ -69,4 +69,13 @@ export function toPrometheusLabels (attributes: Attributes): Record<string, stri
     labels[name] = Object.hasOwn(labels, name) ? `${labels[name]};${text}` : text
   }
   return labels
+}
+
+/** The labels that tell on every series who recorded it (compatibility specification, "Instrumentation Scope"). */
+export function toScopeLabels ({ name, version, schemaUrl }: Scope): Record<string, string> {
+  return {
+    otel_scope_name: name,
+    ...(version !== undefined && { otel_scope_version: version }),
+    ...(schemaUrl !== undefined && { otel_scope_schema_url: schemaUrl })
+  }
 }

@@ -35,14 +35,14 @@ export class SelfMetrics implements Keeper {
     name: 'vitals_series_overflow_total',
     help: 'Records that went to the overflow series because a series limit was reached.',
     labels,
-    otlp: { name: 'vitals.series.overflow.total', unit: '{record}' }
+    otlp: { name: 'vitals.series.overflow.total', unit: '{record}', isInteger: true }
   }, UNLIMITED)
 
   readonly #faults = new Counter({
     name: 'vitals_record_errors_total',
     help: 'Records that were refused or mended because of a wrong value or label.',
     labels,
-    otlp: { name: 'vitals.record.errors.total', unit: '{record}' }
+    otlp: { name: 'vitals.record.errors.total', unit: '{record}', isInteger: true }
   }, UNLIMITED)
 
   readonly #overflowing = new Map<Family, CounterSeries>()

@@ -47,6 +47,16 @@ t.test('shows every kind of instrument that the application records through the 
   }
 })
 
+t.test('who recorded is said in full, whatever an attribute says', async t => {
+  for (const naming of ['prometheus', 'semconv'] as const) {
+    const { app, scrape } = await openStore(t, { naming })
+    metrics.getMeter('shop', '2.1', { schemaUrl: 'https://example.com/1.0' }).createCounter('orders').add(1, { 'otel.scope.version': 'odd' })
+    const sample = (await scrape()).get('orders_total')!.samples[0]!
+    t.match(sample.labels, { ...scope, otel_scope_schema_url: 'https://example.com/1.0' })
+    await app.close()
+  }
+})
+
 t.test('an instrument\'s label sets are bounded for ever, and what is beyond them is not lost', async t => {
   const { scrape, vitals } = await openStore(t, { limits: { seriesPerMetric: 10 } })
   const meter = metrics.getMeter('shop', '2.1')

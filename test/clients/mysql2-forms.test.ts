@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import fastify from 'fastify'
 import mysql from 'mysql2'
 import type { Connection, Pool, PoolConnection } from 'mysql2'
 import mysqlPromise from 'mysql2/promise'
 import t from 'tap'
 import type { Test } from 'tap'
-import vitals from '../../lib/index.ts'
-import type { HistogramValue, Vitals } from '../../lib/index.ts'
+import type { HistogramValue } from '../../lib/index.ts'
 import { freePort } from '../support/free-port.ts'
+import { instrumented } from './support/instrumented.ts'
+import type { Readers } from './support/instrumented.ts'
 import { startMariadb } from './support/mariadb-server.ts'
 
 const server = await startMariadb(t)
@@ -22,37 +22,14 @@ setUp.destroy()
 /** It is in the documentation, not in the types. */
 const { createQuery } = mysql as unknown as { createQuery (sql: string, values: unknown, callback: unknown, options: object): string }
 
-interface Forms {
+interface Forms extends Readers {
   pool: Pool
   connection: PoolConnection
-  vitals: Vitals
-  count: (operation: string, table?: string, status?: string) => number
-  errors: (operation: string, errorType: string) => number
-  transactions: (status: string) => number
-  read: (metric: string) => unknown
-}
-
-function readersOf (vitals: Vitals): Pick<Forms, 'count' | 'errors' | 'transactions' | 'read'> {
-  const read = (metric: string, labels: Record<string, string> = {}): unknown => vitals.read(metric, { system: 'mysql', client: 'forms', ...labels })
-  return {
-    count: (operation, table = 'other', status = 'success') => read('db_queries_total', { operation, table, status }) as number ?? 0,
-    errors: (operation, errorType) => read('db_query_errors_total', { operation, error_type: errorType }) as number ?? 0,
-    transactions: status => read('db_transactions_total', { status }) as number ?? 0,
-    read
-  }
-}
-
-async function instrumented (t: Test, client: object): Promise<{ vitals: Vitals } & ReturnType<typeof readersOf>> {
-  const app = fastify()
-  await app.register(vitals, { endpoint: false })
-  app.vitals.instrument(client, { name: 'forms' })
-  t.teardown(() => app.close())
-  return { vitals: app.vitals, ...readersOf(app.vitals) }
 }
 
 async function open (t: Test, options: mysql.PoolOptions = {}): Promise<Forms> {
   const pool = mysql.createPool({ ...address, connectionLimit: 2, ...options })
-  const readers = await instrumented(t, pool)
+  const readers = await instrumented(t, pool, 'mysql')
   const connection = await called<PoolConnection>(done => pool.getConnection(done))
   connection.on('error', () => {})
   t.teardown(async () => {
@@ -210,7 +187,7 @@ t.test('counts the waits of a pool that gives up', async t => {
   await once(silent, 'listening')
   t.teardown(() => silent.close())
   const slow = mysql.createPool({ ...address, port: (silent.address() as AddressInfo).port, connectTimeout: 50 })
-  const { errors, read } = await instrumented(t, slow)
+  const { errors, read } = await instrumented(t, slow, 'mysql')
   await t.rejects(slow.promise().query('select 1 from waiting'), { code: 'ETIMEDOUT' })
   t.equal(errors('SELECT', 'ETIMEDOUT'), 1)
   t.equal(read('db_connection_timeouts_total'), 1)
@@ -222,7 +199,7 @@ t.test('counts the waits of a pool that gives up', async t => {
 t.test('counts a statement of the pool that finds no server, in each form', async t => {
   const pool = mysql.createPool({ ...address, port: await freePort() })
   t.teardown(() => { pool.end() })
-  const { errors, count } = await instrumented(t, pool)
+  const { errors, count } = await instrumented(t, pool, 'mysql')
   await t.rejects(once(pool.query('select 1 from events'), 'end'), { code: 'ECONNREFUSED' })
   await t.rejects(pool.query('select 1 from streams').stream().toArray(), { code: 'ECONNREFUSED' })
   await t.rejects(pool.promise().query({ sql: 'select 1 from options' }), { code: 'ECONNREFUSED' })
@@ -245,7 +222,7 @@ t.test('sees the connections that a pool has when it is instrumented, and leaves
   const pool = mysql.createPool({ ...address, connectionLimit: 2 })
   t.teardown(() => { pool.end() })
   const connection = await pool.promise().getConnection()
-  const { vitals, count } = await instrumented(t, pool.promise())
+  const { vitals, count } = await instrumented(t, pool.promise(), 'mysql')
   t.equal(vitals.instrument(pool, { name: 'forms' }), pool, 'the pool itself is observed with its wrapper')
   t.equal(vitals.instrument(connection.connection, { name: 'forms' }), connection.connection)
   const another = pool.promise()
@@ -262,7 +239,7 @@ t.test('sees the connections that a pool has when it is instrumented, and leaves
 t.test('observes one connection, with promises too, and nothing of it twice', async t => {
   const connection = await mysqlPromise.createConnection(address)
   t.teardown(() => connection.destroy())
-  const { vitals, count, transactions } = await instrumented(t, connection)
+  const { vitals, count, transactions } = await instrumented(t, connection, 'mysql')
   await connection.query('select 1 from one')
   await connection.beginTransaction()
   await connection.execute('select ? from one', [1])
@@ -278,7 +255,7 @@ t.test('observes the pools of a cluster, also those that come later', async t =>
   const cluster = mysql.createPoolCluster()
   t.teardown(() => { cluster.end() })
   cluster.add('first', { ...address, connectionLimit: 2 })
-  const { vitals, count, read } = await instrumented(t, cluster)
+  const { vitals, count, read } = await instrumented(t, cluster, 'mysql')
   cluster.add('second', { ...address, connectionLimit: 3 })
   for (const name of ['first', 'second']) {
     const connection = await called<PoolConnection>(done => cluster.getConnection(name, done))
@@ -298,7 +275,7 @@ t.test('does without the private lists of a pool', async t => {
   const pool = mysql.createPool({ ...address, connectionLimit: 0 })
   t.teardown(() => { pool.end() })
   const client = new Proxy(pool, { get: (target, name) => String(name).startsWith('_') ? undefined : Reflect.get(target, name) })
-  const { vitals, count, read } = await instrumented(t, client)
+  const { vitals, count, read } = await instrumented(t, client, 'mysql')
   await pool.promise().query('select 1 from hidden')
   t.equal(count('SELECT', 'hidden'), 1)
   await vitals.render()

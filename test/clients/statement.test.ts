@@ -341,6 +341,12 @@ class CountedText extends String {
     return super.charCodeAt(index)
   }
 
+  override lastIndexOf (text: string, from: number): number {
+    const index = super.lastIndexOf(text, from)
+    this.reads += Math.max(from, 0) - index
+    return index
+  }
+
   override slice (start?: number, end?: number): string {
     const part = super.slice(start, end)
     this.reads += part.length

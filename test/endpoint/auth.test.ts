@@ -106,7 +106,7 @@ t.test('an allow list covers what it says and no more', async (t) => {
 
 t.test('an entry that is neither address nor range is an error that shows it', async (t) => {
   for (const entry of ['', 'localhost', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/8.5', '10.0.0/8', '::/129', 'fe80::1%eth0', '300.1.1.1', '/8']) {
-    t.throws(() => toAllowList(['10.0.0.1', entry]), { code: 'FSV_ERR_INVALID_OPTION', message: `auth.allow must be an IP address or a CIDR range such as 10.0.0.0/8 or fd00::/8, got: ${JSON.stringify(entry)}` })
+    t.throws(() => toAllowList(['10.0.0.1', entry]), { code: 'FSV_ERR_INVALID_OPTION', message: `Option auth.allow must be an IP address or a CIDR range such as 10.0.0.0/8 or fd00::/8, got: ${JSON.stringify(entry)}` })
   }
   await t.rejects(registerEndpoint(Fastify(), settings({ auth: rules({ allow: ['nowhere'] }) })), VitalsError)
 })

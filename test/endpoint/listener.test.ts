@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t from 'tap'
 import { registerEndpoint } from '../../lib/endpoint/endpoint.ts'
+import type { Endpoint } from '../../lib/endpoint/endpoint.ts'
 import { VitalsError } from '../../lib/errors.ts'
 import { bearer, logOf, open, scrapeText, settings, sourceOf, statusOf } from './support.ts'
 
@@ -57,6 +59,34 @@ t.test('an address that cannot be had fails the start and says which and why', a
   t.teardown(() => elsewhere.close())
   await registerEndpoint(elsewhere, settings({ listen: { port: 0, host: '192.0.2.1' } }))
   await t.rejects(async () => { await elsewhere.ready() }, { code: 'FSV_ERR_LISTEN', message: /192\.0\.2\.1:0.*EADDRNOTAVAIL/ })
+})
+
+t.test('an application that does not start leaves no port open, and what it threw is what its user gets', async (t) => {
+  for (const thrown of [new Error('no database'), 'no database']) {
+    for (const isNested of [false, true]) {
+      const { lines, logger } = logOf('info')
+      const app = Fastify({ logger })
+      t.teardown(() => app.close())
+      const endpoints: Endpoint[] = []
+      const register = async (context: typeof app): Promise<void> => { endpoints.push(await registerEndpoint(context, settings({ listen: own }))) }
+      if (isNested) await app.register(async (child) => await register(child as typeof app))
+      else await register(app)
+      let url = ''
+      const failed = (context: typeof app): unknown => context.addHook('onReady', async () => {
+        url = endpoints[0]!.url()!
+        t.equal(await statusOf(url, bearer), 200)
+        throw thrown
+      })
+      if (isNested) await app.register(async (child) => { failed(child as typeof app) })
+      else failed(app)
+      const [reason] = await Promise.allSettled([app.listen({ port: 0, host: '127.0.0.1' })])
+      t.equal((reason as PromiseRejectedResult).reason, thrown)
+      while (await statusOf(url, bearer).then(() => true, () => false)) await setImmediate()
+      t.match(lines.join(''), 'fastify-vitals: the application did not start, so its metrics are not served: ')
+      t.match(lines.join(''), 'no database')
+      t.equal(app.server.listening, false)
+    }
+  }
 })
 
 t.test('writes to the application\'s log', async (t) => {

@@ -1,16 +1,19 @@
 import * as promClient from 'prom-client'
 import { metrics } from '@opentelemetry/api'
 import { AggregationType, MeterProvider } from '@opentelemetry/sdk-metrics'
+import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
 import t from 'tap'
 import fastify from 'fastify'
 import vitals, { createMeterBridge, createRegistry } from '../../lib/index.ts'
 import type { PromRegistry, VitalsOptions } from '../../lib/index.ts'
 import { OtlpProducer } from '../../lib/export/otlp-producer.ts'
+import { WatchedExporter } from '../../lib/export/push-exporter.ts'
 import { toPushFailure } from '../../lib/export/push-failure.ts'
 import { createResource } from '../../lib/export/resource.ts'
 import { createView } from '../../lib/export/view.ts'
 import { resolveOtlp } from '../../lib/resolve-otlp.ts'
 import { sampleValue } from '../support/exposition-grammar.ts'
+import { startFaulty } from '../support/faulty-receiver.ts'
 import { startReceiver } from '../support/otlp-receiver.ts'
 import { openStore } from '../support/store.ts'
 
@@ -148,7 +151,40 @@ t.test('ten thousand series arrive whole, in several messages', async t => {
   const { points } = (await push()).metrics.get('fastify-vitals many_total')!
   t.equal(points.length, 10_000)
   t.equal(points.reduce((sum, { value }) => sum + value!, 0), 49_995_000)
-  t.ok(receiver.requests.length >= 10)
+  t.ok(receiver.requests.length >= 20)
+})
+
+t.test('a push of several messages fails once', async t => {
+  const faulty = await startFaulty(t, { kind: 'answer', status: 400 })
+  const { vitals } = await openStore(t, { limits: { series: 20_000, seriesPerMetric: 20_000 }, otlp: { endpoint: faulty.url, intervalMs: HOUR_MS, closeTimeoutMs: 50 } })
+  const many = vitals.counter({ name: 'many_total', help: 'Many.', labels: ['i'] })
+  for (let i = 0; i < 5_000; i++) many.inc({ i })
+  await vitals.push()
+  t.equal(vitals.read('vitals_export_failures_total', { reason: 'rejected' }), 1)
+  t.equal(faulty.pushes, 1, 'what comes after a failure is not sent')
+})
+
+t.test('a push whose exporter throws has failed, and one of nothing has not', async t => {
+  const failures: unknown[] = []
+  let sent = 0
+  const exporter: PushMetricExporter = {
+    export (_metrics, done) {
+      sent++
+      if (sent === 3) throw new Error('cannot be encoded')
+      setImmediate(done, { code: 0 })
+    },
+    forceFlush: async () => {},
+    shutdown: async () => {}
+  }
+  const watched = new WatchedExporter(exporter, { succeeded: () => {}, failed: (...failure) => failures.push(failure) }, { timeoutMs: 10_000, cut: () => {}, pointsPerMessage: 1 })
+  const registry = createRegistry()
+  registry.counter({ name: 'tasks_total', help: 'Tasks.', labels: ['i'] }).inc({ i: 1 })
+  const { resourceMetrics } = await new OtlpProducer(registry).collect()
+  const push = async (metrics: typeof resourceMetrics) => await new Promise(resolve => watched.export(metrics, resolve))
+  t.match(await push(resourceMetrics), { code: 1, error: { message: 'cannot be encoded' } })
+  t.equal(sent, 3)
+  t.match(failures, [['error', Number, { message: 'cannot be encoded' }]])
+  t.match(await push({ ...resourceMetrics, scopeMetrics: [] }), { code: 0 })
 })
 
 t.test('the console is a target too', async t => {

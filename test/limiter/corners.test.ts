@@ -250,6 +250,21 @@ t.test('says once that a store cannot be timed', async t => {
   t.equal((await app.inject('/')).statusCode, 500, 'a store that cannot count is the application\'s own mistake')
 })
 
+t.test('a failure that a limiter skips is of unknown type where its store cannot be watched', async t => {
+  class Frozen extends CustomStore {
+    constructor (options: unknown) {
+      super(options)
+      Object.freeze(this)
+    }
+  }
+  const { app } = await start(t, async app => {
+    await app.register(rateLimit, { store: Frozen as never, skipOnError: true, keyGenerator: () => 'broken' })
+    app.get('/', async () => 'fine')
+  })
+  t.equal((await app.inject('/')).statusCode, 200)
+  t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/', error_type: 'unknown' }), 1)
+})
+
 t.test('gives back what it has wrapped, but not what others have wrapped since', async t => {
   for (const isWrapped of [false, true]) {
     const app = fastify()

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises'
+import { access, cp, mkdtemp, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
 import t from 'tap'
@@ -34,8 +34,18 @@ t.test('the packed tarball in an empty project', async t => {
     ...asked.map(name => join(modules, name)))
   const installed = join(project, 'node_modules/fastify-vitals')
 
-  t.test('contains the build and the papers, no sources and no tests', async t => {
-    t.same((await readdir(installed)).sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json'])
+  t.test('contains the build and the papers, no sources and no tests; the papers\' links lead somewhere', async t => {
+    t.same((await readdir(installed)).sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json'])
+    const papers = ['README.md', ...(await readdir(join(installed, 'docs'))).map(name => `docs/${name}`)]
+    for (const paper of papers) {
+      const text = await readFile(join(installed, paper), 'utf8')
+      for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+        // The example, the bench and how to contribute are for readers of the repository.
+        const path = join(dirname(paper), target!)
+        const place = /^(example-app|bench|CONTRIBUTING\.md)/.test(path) ? root : installed
+        await t.resolves(access(join(place, path)), `${paper} links to ${target}`)
+      }
+    }
     const wrong = (await readdir(join(installed, 'dist'), { recursive: true, encoding: 'utf8' }))
       .filter(name => name.includes('.') && !/\.(js|d\.ts)$/.test(name))
     t.same(wrong, [])

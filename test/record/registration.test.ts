@@ -9,7 +9,7 @@ import { start } from '../support/start.ts'
 import { send } from '../support/send.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { expectOnly } from '../support/expect-only.ts'
-import { turn } from '../support/gate.ts'
+import { gate, turn } from '../support/gate.ts'
 
 t.test('counts routes declared before the plugin, in the same context and in others', async t => {
   const { app, port } = await start(t, app => {
@@ -261,4 +261,51 @@ t.test('counts what a forced close cuts off, once, and not as left by the client
   await app.close()
   await client.untilEnd()
   await expectOnly(t, app, [{ endpoint: '/running', status: 200, failure: 'stream_error' }])
+})
+
+t.test('requests that are under way while the application removes or resets their gauge leave it at nothing', async t => {
+  for (const forget of ['remove', 'reset'] as const) {
+    const entered = [gate(), gate()]
+    const leave = [gate(), gate()]
+    const { app } = await start(t, app => {
+      app.get('/:i', async request => {
+        const i = Number((request.params as { i: string }).i)
+        entered[i]!.open()
+        await leave[i]!.promise
+        return 'done'
+      })
+    })
+    const inProgress = app.vitals.gauge({ name: 'http_requests_in_progress', help: 'Requests being answered now.', labels: ['method', 'endpoint'] })
+    const labels = { method: 'GET', endpoint: '/:i' }
+    const first = app.inject('/0').then(answer => answer)
+    await entered[0]!.promise
+    t.equal(app.vitals.read('http_requests_in_progress', labels), 1)
+    if (forget === 'remove') inProgress.remove(labels)
+    else inProgress.reset()
+    const second = app.inject('/1').then(answer => answer)
+    await entered[1]!.promise
+    t.equal(app.vitals.read('http_requests_in_progress', labels), 1)
+    for (const { open } of leave) open()
+    await Promise.all([first, second])
+    t.equal(app.vitals.read('http_requests_in_progress', labels), 0)
+  }
+})
+
+t.test('a store that does not record is no hindrance to requests', async t => {
+  const { app } = await start(t, app => app.get('/', () => 'fine'), { vitals: { registry: createRegistry({ recording: false }) } })
+  t.equal((await app.inject('/')).statusCode, 200)
+  t.equal(app.vitals.read('http_requests_total', { method: 'GET', endpoint: '/', status: '200' }), undefined)
+})
+
+t.test('warns of constant labels of the environment that a given registry does not take', async t => {
+  const environment = { METRICS_LABEL_REGION: 'eu', METRICS_LABEL_ZONE: 'a' }
+  Object.assign(process.env, environment)
+  t.teardown(() => { for (const name of Object.keys(environment)) delete process.env[name] })
+  for (const [constantLabels, unused] of [[{}, /: region, zone\./], [{ zone: 'a' }, /: region\./], [{ region: 'eu', zone: 'a' }, undefined]] as const) {
+    const lines: string[] = []
+    const logger = { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } }
+    await start(t, () => {}, { fastify: { logger }, vitals: { registry: createRegistry({ constantLabels }) } })
+    t.equal(lines.length, unused === undefined ? 0 : 1)
+    t.match(lines.join(), unused ?? '')
+  }
 })

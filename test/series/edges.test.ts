@@ -49,6 +49,11 @@ t.test('an info that was removed is stated again, and the overflow of an info an
   depth.inc({ queue: 'd' }, NaN)
   t.equal(vitals.read('queue_depth', { overflow: 'true' }), 8)
   t.equal(vitals.read('vitals_series_overflow_total', { metric: 'queue_depth' }), 3)
+  const raised = depth.with({ queue: 'e' }).raise()
+  t.equal(vitals.read('queue_depth', { overflow: 'true' }), 9)
+  raised.lower()
+  t.equal(vitals.read('queue_depth', { overflow: 'true' }), 8)
+  t.equal(vitals.read('vitals_series_overflow_total', { metric: 'queue_depth' }), 5)
 })
 
 t.test('bound series that were removed follow their label set', async t => {

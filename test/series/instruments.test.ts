@@ -262,6 +262,26 @@ t.test('a removed series is gone, and its bound holders record into a fresh one'
   t.equal(vitals.read('a_total', { x: '1' }), 2)
 })
 
+t.test('what is under way is taken back from the series that it was counted in', async t => {
+  const { vitals } = await openStore(t)
+  const gauge = vitals.gauge({ name: 'b', help, labels: ['x'] })
+  const bound = gauge.with({ x: '1' })
+  const value = (): unknown => vitals.read('b', { x: '1' })
+  const early = bound.raise()
+  bound.raise().lower()
+  t.equal(value(), 1)
+  gauge.remove({ x: '1' })
+  const late = bound.raise()
+  early.lower()
+  t.equal(value(), 1, 'what was removed was not taken from its successor')
+  late.lower()
+  t.equal(value(), 0)
+  const beforeReset = bound.raise()
+  gauge.reset()
+  beforeReset.lower()
+  t.equal(value(), 0, 'never below zero')
+})
+
 t.test('the only series of a metric without labels can be bound and removed', async t => {
   const { vitals, scrape } = await openStore(t)
   const counter = vitals.counter({ name: 'a_total', help })

@@ -20,7 +20,7 @@ type OnSocket = (this: ClientRequest, socket: unknown, error: unknown) => unknow
 const agentPrototype = Agent.prototype as Agent & { addRequest: AddRequest }
 const requestPrototype = ClientRequest.prototype as unknown as { onSocket: OnSocket }
 
-const listeners = new Set<ClientRequestListener>()
+let listeners: readonly ClientRequestListener[] = []
 let uninstall: (() => void) | undefined
 
 /**
@@ -28,11 +28,11 @@ let uninstall: (() => void) | undefined
  * Node 22.12 none tells that it was created. Returns how to stop; the last to stop leaves no trace.
  */
 export function onClientRequest (listener: ClientRequestListener): () => void {
-  listeners.add(listener)
+  listeners = [...listeners, listener]
   uninstall ??= install()
   return () => {
-    listeners.delete(listener)
-    if (listeners.size === 0) uninstall!()
+    listeners = listeners.filter(other => other !== listener)
+    if (listeners.length === 0) uninstall!()
   }
 }
 

@@ -27,21 +27,21 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
   })
 
   const onResponseClose = recorder.guard(function (this: Response) {
-    const outbound = requests.get(this.req!)
-    // A body that came whole and was left unread is no failure.
-    if (this.complete && this.errored === null) outbound?.settle()
-    else outbound?.fail(this.errored ?? ABORTED)
+    end(requests.get(this.req!)!, this)
   })
 
-  /** Comes last of all: before a response has ended only where the connection was taken over. */
+  /** Comes once the connection is given back, closed or taken over. */
   const onClose = recorder.guard(function (this: Request) {
     const outbound = requests.get(this)!
     const { res } = this
+    if (outbound.isSettled) return
     if (res == null) outbound.fail(ABORTED)
     else if (outbound.status === 0) {
       outbound.status = res.statusCode!
       outbound.settle()
-    }
+    } else if (res.destroyed) end(outbound, res)
+    // What came is still to be read.
+    else res.on('close', onResponseClose)
   })
 
   const begin = (request: Request, target?: ClientRequestTarget): void => {
@@ -64,11 +64,16 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
         if (outbound === undefined) return
         outbound.status = response.statusCode!
         response.on('end', onResponseEnd)
-        response.on('close', onResponseClose)
       })
     })
   ]
   return () => { for (const stop of stops) stop() }
+}
+
+/** The response is destroyed: a body that came whole and was left unread is no failure. */
+function end (outbound: OutboundRequest, response: IncomingMessage): void {
+  if (response.complete && response.errored === null) outbound.settle()
+  else outbound.fail(response.errored ?? ABORTED)
 }
 
 function toOrigin (request: Request, target: ClientRequestTarget | undefined): string {

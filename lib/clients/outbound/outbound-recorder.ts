@@ -37,15 +37,16 @@ export class OutboundRecorder {
   }
 
   /** `handler` as a listener that never throws: what it throws is counted and logged once. */
-  guard<This, Args extends unknown[]> (handler: (this: This, ...args: Args) => void): (this: This, ...args: Args) => void {
+  guard<H extends (this: never, first: never, second: never) => void> (handler: H): H {
     const { duration } = this.metrics
-    return function (...args) {
+    function guarded (this: never, first: never, second: never): void {
       try {
-        handler.apply(this, args)
+        handler.call(this, first, second)
       } catch (error) {
         duration.fault('value', `an outbound request could not be read: ${thrown(error)}`)
       }
     }
+    return guarded as H
   }
 
   #add (origin: string): HostRows {

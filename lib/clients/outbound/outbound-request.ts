@@ -7,13 +7,13 @@ import type { MethodRows } from './host-rows.ts'
 export class OutboundRequest {
   /** Of the last head that came; 0 before that. */
   status = 0
+  isSettled = false
   readonly #rows: MethodRows
   /** ms, on the clock of `performance.now()`. */
   readonly #startMs = performance.now()
   readonly #traces: Traces | undefined
   /** Of the span that was active at the creation: the end comes from the connection, within another or none. */
   readonly #trace: TraceLabels | undefined
-  #isSettled = false
 
   constructor (rows: MethodRows, traces: Traces | undefined) {
     this.#rows = rows
@@ -33,8 +33,8 @@ export class OutboundRequest {
   }
 
   #count (errorType: string | undefined): void {
-    if (this.#isSettled || this.#rows.host.isAbandoned) return
-    this.#isSettled = true
+    if (this.isSettled || this.#rows.host.isAbandoned) return
+    this.isSettled = true
     const seconds = (performance.now() - this.#startMs) / 1_000
     this.#traces?.hold(this.#trace)
     this.#rows.host.end()

@@ -30,7 +30,7 @@ export function watchUndici (recorder: OutboundRecorder): () => void {
   return subscribe({
     'undici:request:create': recorder.guard(({ request }: Message) => {
       const { method, origin, path } = request
-      const outbound = recorder.begin(path.startsWith('/') ? String(origin) : proxiedOrigin(path) ?? String(origin), method)
+      const outbound = recorder.begin(proxiedOrigin(path) ?? String(origin), method)
       requests.set(request, outbound)
       if (request.upgrade != null || method === 'CONNECT') tapUpgrade(request, outbound)
     }),

@@ -1,0 +1,24 @@
+// A Fastify service that pushes a thousand series while it is told to: `node push-server.js [<url of a receiver>]`.
+import { createRequire } from 'node:module'
+
+const [url] = process.argv.slice(2)
+const PUSH_INTERVAL_MS = 100
+
+const fastify = createRequire(new URL('../package.json', import.meta.url))('fastify')
+const { default: vitals } = await import('../dist/index.js')
+
+const app = fastify()
+await app.register(vitals, { auth: false, otlp: url === undefined ? false : { endpoint: url, intervalMs: 3_600_000, timeoutMs: 1_000 } })
+const many = app.vitals.histogram({ name: 'many_seconds', help: 'Many.', labels: ['i'], unit: 'seconds' })
+for (let i = 0; i < 1_000; i++) many.observe({ i }, 0.01)
+app.get('/users/:id', async (request) => ({ id: request.params.id, name: 'someone' }))
+await app.listen({ port: 0, host: '127.0.0.1' })
+
+let timer
+process.on('message', ({ isPushing }) => {
+  clearInterval(timer)
+  if (isPushing) timer = setInterval(() => { app.vitals.push() }, PUSH_INTERVAL_MS)
+  process.send({ result: 'done' })
+})
+process.on('disconnect', () => process.exit())
+process.send({ result: app.server.address().port })

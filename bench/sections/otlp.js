@@ -1,0 +1,57 @@
+import { startChild } from '../child.js'
+import { median, shuffled, summary } from '../stats.js'
+import { cell, number } from '../table.js'
+
+const sizes = [1_000, 10_000]
+
+export const title = 'A push by OTLP'
+export const method = `Histograms of 12 bounds, all touched since the last push, collected, encoded (protobuf) and sent to a receiver that answers at once: CPU
+time of the process for one push, ÷ that of OpenTelemetry's SDK and exporter with the same data. The longest block is the longest time between two turns of the event
+loop, the lesser of the clock and of CPU time (that of V8's own threads included). All in turn in a random order.`
+export const columns = sizes.flatMap((points) => [`${points} points, ÷ OTel SDK`, 'ms', `longest block, ms${points === 10_000 ? ' (target ≤ 5)' : ''}`])
+export const uses = 'addTo'
+
+const peers = { otel: 'OTel SDK + exporter-metrics-otlp-proto', vitals: 'vitals' }
+const names = Object.keys(peers)
+
+export async function measure (_names, { generations, rounds, log }) {
+  const rows = new Map(names.map((name) => [name, [peers[name]]]))
+  const receiver = await startChild('./receiver.js', ['healthy'])
+  try {
+    for (const points of sizes) {
+      const taken = await measurePushes(points, receiver.ready, { generations: Math.ceil(generations / 3), rounds })
+      for (const name of names) {
+        const { ratios, cpuMs, blockMs } = taken.get(name)
+        rows.get(name).push(cell(summary(ratios), 2), number(median(cpuMs), 1), cell(summary(blockMs), 1))
+      }
+      log(`  ${points} points done`)
+    }
+  } finally {
+    receiver.stop()
+  }
+  return [...rows.values()]
+}
+
+async function measurePushes (points, url, { generations, rounds }) {
+  const taken = new Map(names.map((name) => [name, { ratios: [], cpuMs: [], blockMs: [] }]))
+  for (let generation = 0; generation < generations; generation++) {
+    const workers = []
+    try {
+      for (const name of names) workers.push({ name, child: await startChild('./otlp-worker.js', [name, String(points), url]) })
+      for (let warmUp = 0; warmUp < 20; warmUp++) for (const { child } of workers) await child.ask({})
+      for (let round = 0; round < rounds; round++) {
+        for (const worker of shuffled(workers)) worker.last = await worker.child.ask({})
+        const base = workers.find(({ name }) => name === 'otel').last.cpuMs
+        for (const { name, last } of workers) {
+          const { ratios, cpuMs, blockMs } = taken.get(name)
+          ratios.push(last.cpuMs / base)
+          cpuMs.push(last.cpuMs)
+          blockMs.push(last.blockMs)
+        }
+      }
+    } finally {
+      for (const { child } of workers) child.stop()
+    }
+  }
+  return taken
+}

@@ -1,0 +1,88 @@
+import Database from 'better-sqlite3'
+
+/** What the tests use of node:sqlite, whose types came after Node 20. */
+export interface SyncDatabase {
+  readonly isTransaction: boolean
+  open (): void
+  close (): void
+  exec (sql: string): void
+  prepare (sql: string): StatementSync
+}
+
+interface StatementSync {
+  run (...values: unknown[]): unknown
+  get (...values: unknown[]): unknown
+  all (...values: unknown[]): unknown[]
+  iterate (...values: unknown[]): IterableIterator<unknown>
+}
+
+/** Its errors tell SQLite's extended result code, and no name of it. */
+function translated<R> (run: () => R): R {
+  try {
+    return run()
+  } catch (error) {
+    const { message, code } = error as { message: string, code: string }
+    throw Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR', errcode: code === 'SQLITE_CONSTRAINT_PRIMARYKEY' ? 1555 : 1, errstr: message })
+  }
+}
+
+/** The interface of node:sqlite on top of better-sqlite3, for Node 20, which has none. */
+class DatabaseOfNode20 implements SyncDatabase {
+  readonly #path: string
+  #database: Database.Database
+
+  constructor (path: string) {
+    this.#path = path
+    this.#database = new Database(path)
+  }
+
+  get isTransaction (): boolean {
+    return this.#database.inTransaction
+  }
+
+  open (): void {
+    this.#database = new Database(this.#path)
+  }
+
+  close (): void {
+    this.#database.close()
+  }
+
+  exec (sql: string): void {
+    translated(() => this.#database.exec(sql))
+  }
+
+  prepare (sql: string): StatementSync {
+    return new StatementOfNode20(translated(() => this.#database.prepare(sql)))
+  }
+}
+
+class StatementOfNode20 implements StatementSync {
+  readonly #statement: Database.Statement
+
+  constructor (statement: Database.Statement) {
+    this.#statement = statement
+  }
+
+  run (...values: unknown[]): unknown {
+    return translated(() => this.#statement.run(...values))
+  }
+
+  get (...values: unknown[]): unknown {
+    return translated(() => this.#statement.get(...values))
+  }
+
+  all (...values: unknown[]): unknown[] {
+    return translated(() => this.#statement.all(...values))
+  }
+
+  iterate (...values: unknown[]): IterableIterator<unknown> {
+    return translated(() => this.#statement.iterate(...values))
+  }
+}
+
+const name: string = 'node:sqlite'
+const native = await import(name).catch(() => undefined) as { DatabaseSync: typeof DatabaseOfNode20 } | undefined
+
+/** The real one wherever Node has it. */
+export const DatabaseSync: new (path: string) => SyncDatabase = native?.DatabaseSync ?? DatabaseOfNode20
