@@ -1,8 +1,9 @@
-// Uses a client over and over: `node client-worker.js <variant> <client> <port>`. Answers each message with its own CPU time and the
+// Uses a client over and over: `node client-worker.js <variant> <client> <ports>`. Answers each message with its own CPU time and the
 // time by the clock, in ms, for that many operations.
 import { createRequire } from 'node:module'
 
-const [variant, name, port] = process.argv.slice(2)
+const [variant, name, given] = process.argv.slice(2)
+const ports = JSON.parse(given)
 
 // The product's own libraries: those that its tests run against.
 const require = createRequire(new URL('../package.json', import.meta.url))
@@ -10,15 +11,33 @@ const concurrency = 8
 
 /** By client: how to open it, and one operation. One that does not wait is called in a plain loop. */
 const clients = {
+  async pg () {
+    const pg = require('pg')
+    const client = new pg.Pool({ host: '127.0.0.1', port: ports.postgres, user: 'postgres', database: 'postgres', max: 4 })
+    await fill((sql) => client.query(sql))
+    return { client, operate: () => client.query('select note from notes where id = $1', [7]) }
+  },
+  async mysql2 () {
+    const mysql = require('mysql2/promise')
+    const client = mysql.createPool({ host: '127.0.0.1', port: ports.mariadb, user: 'root', database: 'mysql', connectionLimit: 4 })
+    await fill((sql) => client.query(sql))
+    return { client, operate: () => client.execute('select note from notes where id = ?', [7]) }
+  },
+  async 'better-sqlite3 get' () {
+    const Database = require('better-sqlite3')
+    const client = new Database(':memory:')
+    await fill((sql) => client.exec(sql))
+    return { client, prepare: () => client.prepare('select note from notes where id = ?'), call: (statement) => statement.get(7) }
+  },
   async ioredis () {
     const { Redis } = require('ioredis')
-    const client = new Redis({ host: '127.0.0.1', port: Number(port) })
+    const client = new Redis({ host: '127.0.0.1', port: ports.redis })
     await client.set('bench', 'a value')
     return { client, operate: () => client.get('bench') }
   },
   async redis () {
     const { createClient } = require('redis')
-    const client = createClient({ socket: { host: '127.0.0.1', port: Number(port) } })
+    const client = createClient({ socket: { host: '127.0.0.1', port: ports.redis } })
     await client.connect()
     await client.set('bench', 'a value')
     return { client, operate: () => client.get('bench') }
@@ -35,6 +54,12 @@ const clients = {
   }
 }
 
+async function fill (run) {
+  await run('create table if not exists notes (id integer primary key, note varchar(20))')
+  await run('delete from notes')
+  await run("insert into notes (id, note) values (7, 'a note')")
+}
+
 async function filledCache () {
   const { LRUCache } = require('lru-cache')
   const cache = new LRUCache({ max: 1024 })
@@ -42,13 +67,16 @@ async function filledCache () {
   return cache
 }
 
-const { client, operate, call } = await clients[name]()
+const { client, operate, prepare, call } = await clients[name]()
 if (variant === 'vitals') {
   const { default: vitals } = await import('../dist/index.js')
   const app = require('fastify')()
   await app.register(vitals, { endpoint: false })
   app.vitals.instrument(client, { name: 'bench' })
 }
+
+// What is prepared is, as in an application, after the client was instrumented.
+const prepared = prepare?.()
 
 process.on('message', async ({ operations }) => {
   const startedMs = performance.now()
@@ -57,7 +85,7 @@ process.on('message', async ({ operations }) => {
     let left = operations
     await Promise.all(Array.from({ length: concurrency }, async () => { while (left-- > 0) await operate() }))
   } else {
-    for (let i = 0; i < operations; i++) call()
+    for (let i = 0; i < operations; i++) call(prepared)
   }
   const { user, system } = process.cpuUsage(before)
   process.send({ result: { cpuMs: (user + system) / 1_000, ms: performance.now() - startedMs } })

@@ -9,7 +9,7 @@ interface PoolEvent {
 
 interface CreatedEvent extends PoolEvent {
   /** 0 stands for no limit. */
-  readonly options: { readonly maxPoolSize?: number }
+  readonly options: { readonly maxPoolSize: number }
 }
 
 interface FailedEvent extends PoolEvent {
@@ -37,7 +37,7 @@ export function watchMongoPools (client: NodeJS.EventEmitter, db: DbClient): () 
   const stops = [
     db.watchPool(pools, readPools),
     listen(client, {
-      connectionPoolCreated: ({ address, options }: CreatedEvent) => { pools.set(address, { size: 0, active: 0, waiting: [], max: options.maxPoolSize ?? 0 }) },
+      connectionPoolCreated: ({ address, options }: CreatedEvent) => { pools.set(address, { size: 0, active: 0, waiting: [], max: options.maxPoolSize }) },
       connectionPoolClosed: ({ address }: PoolEvent) => { pools.delete(address) },
       connectionCreated: change(pool => { pool.size++ }),
       connectionClosed: change(pool => { pool.size-- }),

@@ -201,7 +201,7 @@ export function dbContract (t: Test, subject: DbSubject): void {
       if (subject.waitsForEver !== true) {
         await t.test('counts a wait for a connection that is given up, and the query that waited', async t => {
           const { run, count, gauge } = await open(t, { max: 1, connectTimeoutMs: 300 })
-          const holding = run(subject.sleep(1.5))
+          const holding = run(subject.sleep(60)).catch(() => {})
           await isBusy(subject, port)
           const waiting = rejection(run('select 1 from contract'))
           t.equal(await gauge('db_connection_pool_active'), 1)
@@ -210,6 +210,7 @@ export function dbContract (t: Test, subject: DbSubject): void {
           t.equal(count('db_connection_timeouts_total'), 1)
           t.equal(count('db_queries_total', { operation: 'SELECT', table: 'contract', status: 'error' }), 1)
           t.equal(await gauge('db_connection_pool_pending'), 0)
+          await isBusy(subject, port, true)
           await holding
         })
       }
@@ -278,14 +279,20 @@ async function rejection (promise: Promise<unknown>): Promise<Error> {
   return await promise.then(() => { throw new Error('It did not fail') }, (error: Error) => error)
 }
 
-/** Resolves when the server works on a sleeping statement, as another client sees it. */
-async function isBusy (subject: DbSubject, port: number): Promise<void> {
+const SLEEPING: Readonly<Record<string, string>> = {
+  postgresql: 'select pid as id from pg_stat_activity where query like \'select pg_sleep%\' and state = \'active\'',
+  mysql: 'select id as id from information_schema.processlist where info like \'select sleep%\''
+}
+
+/** Resolves when the server works on a sleeping statement, as another client sees it; ends it where asked to. */
+async function isBusy (subject: DbSubject, port: number, isToEnd: boolean = false): Promise<void> {
   const watcher = subject.open({ port, max: 1, connectTimeoutMs: 5_000 })
   try {
-    const query = subject.system === 'postgresql'
-      ? 'select count(*) as busy from pg_stat_activity where query like \'select pg_sleep%\' and state = \'active\''
-      : 'select count(*) as busy from information_schema.processlist where info like \'select sleep%\''
-    while (Number((subject.rows(await watcher.run(query)) as { busy: unknown }[])[0]!.busy) === 0);
+    const sleeping = async (): Promise<{ id: unknown }[]> => subject.rows(await watcher.run(SLEEPING[subject.system]!)) as { id: unknown }[]
+    let found = await sleeping()
+    while (found.length === 0) found = await sleeping()
+    const id = Number(found[0]!.id)
+    if (isToEnd) await watcher.run(subject.system === 'postgresql' ? `select pg_cancel_backend(${id})` : `kill query ${id}`)
   } finally {
     await watcher.close()
   }

@@ -212,9 +212,10 @@ for (const [title, library] of Object.entries(libraries)) {
       app.vitals.instrument(pool, { name: 'pool' })
       await pool.connect()
       let release = (): void => {}
+      const released = new Promise<void>(resolve => { release = resolve })
       const holding = pool.execute(async client => {
         await client.set('a', '1')
-        await new Promise<void>(resolve => { release = resolve })
+        await released
       })
       await rejection(pool.get('a'))
       release()

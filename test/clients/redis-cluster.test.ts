@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import * as ioredis6 from 'ioredis'
@@ -14,7 +15,7 @@ import { countedOperations } from './support/counted.ts'
 import { startCluster } from './support/redis-cluster.ts'
 
 const cluster = await startCluster(t)
-/** Two keys of the first node, and one of the last. */
+/** Two keys of one slot, and one of another node. */
 const [here, too, there] = ['{a}1', '{a}2', '{c}1'] as const
 
 async function start (t: Test): Promise<FastifyInstance> {
@@ -55,10 +56,29 @@ for (const [title, { Cluster }] of Object.entries({ 'ioredis 6': ioredis6, 'iore
       await client.set(here, 'moved')
       const earlier = await counted()
       await cluster.move(here, too)
-      t.teardown(() => cluster.moveBack(here, too))
       t.equal(await client.get(here), 'moved')
       t.equal((await counted())['get hit'], earlier['get hit']! + 1)
       t.equal((await counted())['get error'], undefined)
+    })
+
+    await t.test('counts a pipeline that is redirected once, and one that is not sent again as it ended', async t => {
+      await client.set(here, 'moved')
+      await client.set(too, 'moved')
+      const earlier = await counted()
+      await cluster.move(here, too)
+      t.same(await client.pipeline().get(here).get(too).exec(), [[null, 'moved'], [null, 'moved']])
+      t.equal((await counted())['get hit'], earlier['get hit']! + 2)
+      t.equal((await counted())['get error'], undefined)
+      t.same((await client.pipeline().get(here).lpush(too, 'x').exec())!.map(([error]) => error?.message.slice(0, 9)), [undefined, 'WRONGTYPE'])
+      t.equal((await counted())['get hit'], earlier['get hit']! + 3)
+      t.equal((await counted())['lpush error'], 1)
+      const end = await cluster.beginToMove(here)
+      t.match((await client.pipeline().set(too, 'y').get(here).exec())!.map(([error]) => error?.message), [undefined, /^ASK /])
+      await setImmediate()
+      t.equal((await counted())['get error'], 1)
+      t.equal((await counted())['set success'], earlier['set success']! + 1)
+      await client.del(too)
+      await end()
     })
 
     const ended = once(client, 'end')
@@ -94,13 +114,12 @@ for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': re
       await client.set(here, 'moved')
       const earlier = await counted()
       await cluster.move(here, too)
-      t.teardown(() => cluster.moveBack(here, too))
       t.equal(await client.get(here), 'moved')
       const { count, sum } = app.vitals.read('cache_operation_duration_seconds', { cache_type: 'cluster', operation: 'get' }) as { count: number, sum: number }
       t.ok(sum > 0)
       t.equal((await counted())['get hit'], earlier['get hit']! + 1)
       t.equal((await counted())['get error'], undefined)
-      await cluster.moveBack(here, too)
+      await cluster.move(here, too)
       const replies = await client.multi().get(here).get(here).exec().catch((error: Error) => error.message.slice(0, 5))
       const isSentAgain = title === 'redis 6'
       t.same(replies, isSentAgain ? ['moved', 'moved'] : 'MOVED')
@@ -115,7 +134,7 @@ for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': re
       await cluster.beginToMove(here)
       t.teardown(async () => {
         await cluster.move(here, too)
-        await cluster.moveBack(here, too)
+        await cluster.move(here, too)
       })
       t.equal(await client.get(here), 'given')
       t.equal((await counted())['get hit'], earlier['get hit']! + 1)
@@ -129,7 +148,6 @@ for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': re
       await strict.connect()
       app.vitals.instrument(strict, { name: 'strict' })
       await cluster.move(here, too)
-      t.teardown(() => cluster.moveBack(here, too))
       await rejection(strict.get(here))
       t.same(await countedOperations(app, 'strict'), { 'get error': 1 })
       strict.destroy()

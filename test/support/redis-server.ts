@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -7,26 +5,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { freePort } from './free-port.ts'
+import { ServerProcess } from './server-process.ts'
 
 /** A real Redis of the test's own, that can be killed and started again on its port. */
-export class RedisServer {
+export class RedisServer extends ServerProcess {
   readonly port: number
-  readonly #folder: string
-  #process: ChildProcess | undefined
-
-  readonly #options: readonly string[]
 
   constructor (port: number, folder: string, options: readonly string[] = []) {
+    super({
+      program: 'redis-server',
+      args: ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, ...options],
+      stream: 'stdout',
+      ready: 'Ready to accept connections',
+      signal: 'SIGKILL'
+    })
     this.port = port
-    this.#folder = folder
-    this.#options = options
-  }
-
-  /** Resolves once it takes connections. */
-  async start (): Promise<void> {
-    const server = this.#process = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#folder, ...this.#options], { stdio: ['ignore', 'pipe', 'inherit'] })
-    for await (const text of server.stdout!.setEncoding('utf8')) if (String(text).includes('Ready to accept connections')) break
-    server.stdout!.resume()
   }
 
   /** What the server answers first to an inline command, or several, on a connection of its own. */
@@ -47,19 +40,10 @@ export class RedisServer {
   async isBlocking (): Promise<void> {
     while (!(await this.run('INFO clients')).includes('blocked_clients:1'));
   }
-
-  /** Resolves once it is gone, without a goodbye to its clients. */
-  async kill (): Promise<void> {
-    const server = this.#process
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
-    const gone = once(server, 'exit')
-    server.kill('SIGKILL')
-    await gone
-  }
 }
 
 /** `options` of the command line of redis-server. */
-export async function startRedis (t: Test, options: readonly string[] = []): Promise<RedisServer> {
+export async function startRedis (t: Pick<Test, 'teardown'>, options: readonly string[] = []): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'vitals-redis-'))
   const server = new RedisServer(await freePort(), folder, options)
   t.teardown(async () => {

@@ -178,6 +178,23 @@ t.test('counts a response that nobody reads: at once without a listener, when it
   await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
 })
 
+t.test('counts a response that is read, or given up, after its connection has closed', async t => {
+  const app = await startOutbound(t)
+  const agent = new http.Agent({ keepAlive: false })
+  const unread = async (): Promise<IncomingMessage> => {
+    const request = http.get(`${url}/ok`, { agent })
+    const closed = once(request, 'close')
+    const [response] = await once(request, 'response') as [IncomingMessage]
+    await closed
+    return response
+  }
+  const [read, left] = [await unread(), await unread()]
+  t.strictSame((await readBooks(app)).inProgress, { [host]: 2 })
+  t.equal(await text(read), 'ok')
+  left.destroy()
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+})
+
 t.test('counts what the constructor throws at', async t => {
   const app = await startOutbound(t)
   const agent = Object.assign(new http.Agent(), { createConnection () { throw new TypeError('never') } })

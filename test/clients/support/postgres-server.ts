@@ -1,12 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { freePort } from '../../support/free-port.ts'
+import { ServerProcess } from '../../support/server-process.ts'
 
 /** A user that PostgreSQL is willing to run as: not root. */
 interface User {
@@ -14,51 +13,28 @@ interface User {
   readonly gid?: number
 }
 
-/** A real PostgreSQL of the test's own, that can be killed and started again on its port. */
-export class PostgresServer {
+/** A real PostgreSQL of the test's own, that can be killed and started again on its port. Its clients need no password. */
+export class PostgresServer extends ServerProcess {
   readonly port: number
-  /** Takes connections without a password. */
   readonly url: string
-  readonly #bin: string
-  readonly #data: string
-  readonly #user: User
-  #process: ChildProcess | undefined
 
-  constructor (port: number, bin: string, data: string, user: User) {
+  constructor (port: number, bin: string, folder: string, user: User) {
+    const settings = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=60']
+    super({
+      program: join(bin, 'postgres'),
+      args: ['-D', join(folder, 'data'), ...settings.flatMap(setting => ['-c', setting])],
+      options: { ...user, cwd: bin },
+      stream: 'stderr',
+      ready: 'ready to accept connections',
+      // An immediate shutdown, which takes its own processes along.
+      signal: 'SIGQUIT'
+    })
     this.port = port
     this.url = `postgresql://postgres@127.0.0.1:${port}/postgres`
-    this.#bin = bin
-    this.#data = data
-    this.#user = user
-  }
-
-  initialize (): void {
-    this.#run('initdb', ['--pgdata', this.#data, '--username', 'postgres', '--auth', 'trust', '--encoding', 'UTF8', '--locale', 'C', '--no-sync'])
-  }
-
-  /** Resolves once it takes connections. */
-  async start (): Promise<void> {
-    const settings = ['listen_addresses=127.0.0.1', `port=${this.port}`, `unix_socket_directories=${dirname(this.#data)}`, 'fsync=off', 'max_connections=60']
-    const server = this.#process = spawn(join(this.#bin, 'postgres'), ['-D', this.#data, ...settings.flatMap(setting => ['-c', setting])], { ...this.#user, cwd: this.#bin, stdio: ['ignore', 'ignore', 'pipe'] })
-    for await (const text of server.stderr!.setEncoding('utf8').iterator({ destroyOnReturn: false })) if (String(text).includes('ready to accept connections')) break
-    server.stderr!.resume()
-  }
-
-  /** Resolves once it is gone; it breaks its connections off (an immediate shutdown). */
-  async kill (): Promise<void> {
-    const server = this.#process
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
-    const gone = once(server, 'exit')
-    server.kill('SIGQUIT')
-    await gone
-  }
-
-  #run (program: string, args: string[]): void {
-    execFileSync(join(this.#bin, program), args, { ...this.#user, cwd: this.#bin, stdio: 'ignore' })
   }
 }
 
-export async function startPostgres (t: Test): Promise<PostgresServer> {
+export async function startPostgres (t: Pick<Test, 'teardown'>): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'vitals-postgres-'))
   const user = unprivilegedUser()
   const bin = copyBinaries(join(folder, 'postgresql'))
@@ -66,12 +42,12 @@ export async function startPostgres (t: Test): Promise<PostgresServer> {
     chownSync(folder, user.uid, user.gid!)
     execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, folder])
   }
-  const server = new PostgresServer(await freePort(), bin, join(folder, 'data'), user)
+  const server = new PostgresServer(await freePort(), bin, folder, user)
   t.teardown(async () => {
     await server.kill()
     rmSync(folder, { recursive: true, force: true })
   })
-  server.initialize()
+  execFileSync(join(bin, 'initdb'), ['--pgdata', join(folder, 'data'), '--username', 'postgres', '--auth', 'trust', '--encoding', 'UTF8', '--locale', 'C', '--no-sync'], { ...user, cwd: bin, stdio: 'ignore' })
   await server.start()
   return server
 }

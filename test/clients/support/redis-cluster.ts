@@ -26,37 +26,31 @@ export class RedisCluster {
     for (const node of this.#nodes) await this.#knowsAll(node)
   }
 
-  /** Moves the slot of a key, with its keys, from its node to another, and tells all nodes. */
+  /** Moves the slot of these keys, with the keys, from its node to the next, and tells all nodes. */
   async move (...keys: readonly string[]): Promise<void> {
-    await this.#moveTo(this.#nodes.at(-1)!, keys)
+    const end = await this.beginToMove(...keys)
+    await end()
   }
 
-  /** To the first node. */
-  async moveBack (...keys: readonly string[]): Promise<void> {
-    await this.#moveTo(this.#nodes[0]!, keys)
-  }
-
-  /** Begins to move the slot of a key, which is there already while the slot is not. */
-  async beginToMove (key: string): Promise<void> {
-    await this.#moveTo(this.#nodes.at(-1)!, [key], false)
-  }
-
-  async #moveTo (target: RedisServer, keys: readonly string[], isToEnd: boolean = true): Promise<void> {
-    const slot = Number.parseInt((await target.run(`CLUSTER KEYSLOT ${keys[0]}`)).slice(1))
+  /** Moves the keys, but not their slot yet; what comes back does that. */
+  async beginToMove (...keys: readonly string[]): Promise<() => Promise<void>> {
+    const slot = Number.parseInt((await this.#nodes[0]!.run(`CLUSTER KEYSLOT ${keys[0]}`)).slice(1))
+    const at = await this.#ownerOf(slot)
+    const owner = this.#nodes[at]!
+    const target = this.#nodes[(at + 1) % this.#nodes.length]!
     const targetId = await idOf(target)
-    const owner = await this.#ownerOf(slot)
-    if (owner === target) return
     await target.run(`CLUSTER SETSLOT ${slot} IMPORTING ${await idOf(owner)}`)
     await owner.run(`CLUSTER SETSLOT ${slot} MIGRATING ${targetId}`)
     for (const key of keys) await owner.run(`MIGRATE 127.0.0.1 ${target.port} ${key} 0 5000 REPLACE`)
-    if (!isToEnd) return
-    for (const node of [target, ...this.#nodes.filter(node => node !== target)]) await node.run(`CLUSTER SETSLOT ${slot} NODE ${targetId}`)
+    return async () => {
+      for (const node of [target, ...this.#nodes.filter(node => node !== target)]) await node.run(`CLUSTER SETSLOT ${slot} NODE ${targetId}`)
+    }
   }
 
-  async #ownerOf (slot: number): Promise<RedisServer> {
-    for (const node of this.#nodes) {
+  async #ownerOf (slot: number): Promise<number> {
+    for (const [i, node] of this.#nodes.entries()) {
       const own = (await node.run('CLUSTER NODES')).split('\n').find(line => line.includes('myself'))!
-      if (own.trim().split(' ').slice(8).some(range => covers(range, slot))) return node
+      if (own.trim().split(' ').slice(8).some(range => covers(range, slot))) return i
     }
     throw new Error(`Nobody has the slot ${slot}`)
   }
