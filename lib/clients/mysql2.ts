@@ -21,7 +21,13 @@ interface Cluster {
   readonly _nodes: Readonly<Record<string, { readonly pool: Mysql2Pool }>>
 }
 
-type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
+/** Marks callbacks of our own: cheaper than a WeakSet. */
+const IS_OURS = Symbol('is observed')
+
+interface Callback {
+  (this: unknown, error: unknown, ...rest: unknown[]): unknown
+  [IS_OURS]?: boolean
+}
 
 /** What a pool says that has no connection to give; its errors have no code. */
 const ERROR_TYPES: Readonly<Record<string, string>> = {
@@ -142,7 +148,6 @@ function readPool ({ _allConnections: all, _freeConnections: free, _connectionQu
 function observeCheckouts (pool: object, db: DbClient, observe: (connection: object) => void): () => void {
   /** The statement of `pool.query()` or `pool.execute()` for as long as it asks for a connection, which it does at once. */
   let asking: StatementRow | undefined
-  const ours = new WeakSet<object>()
   const restoreRuns = ['query', 'execute'].map(name => wrapMethod(pool, name, (receiver, original, args) => {
     const [sql] = args as [{ sql?: unknown } | string | null | undefined]
     asking = db.statement(typeof sql === 'string' ? sql : sql?.sql)
@@ -155,7 +160,7 @@ function observeCheckouts (pool: object, db: DbClient, observe: (connection: obj
   const restoreCheckout = wrapMethod(pool, 'getConnection', (receiver, original, args) => {
     const [callback] = args as [Callback]
     // The pool asks again where a connection was lost while others waited.
-    if (ours.has(callback)) return Reflect.apply(original, receiver, args)
+    if ((Object(callback) as Callback)[IS_OURS] === true) return Reflect.apply(original, receiver, args)
     const statement = asking
     const startedMs = performance.now()
     const observed: Callback = function (error, ...rest) {
@@ -170,7 +175,7 @@ function observeCheckouts (pool: object, db: DbClient, observe: (connection: obj
       }
       return Reflect.apply(callback, this, [error, ...rest])
     }
-    ours.add(observed)
+    observed[IS_OURS] = true
     return Reflect.apply(original, receiver, [observed])
   })
   return () => {
