@@ -1,5 +1,5 @@
-import { startMariadb } from '../../test/clients/support/mariadb-server.ts'
-import { startPostgres } from '../../test/clients/support/postgres-server.ts'
+import { startMariadb } from '../../test/clients/databases/support/mariadb-server.ts'
+import { startPostgres } from '../../test/clients/databases/support/postgres-server.ts'
 import { startRedis } from '../../test/support/redis-server.ts'
 import { startChild } from '../child.js'
 import { geometricMean, median, shuffled, summary } from '../stats.js'

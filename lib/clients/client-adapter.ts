@@ -1,5 +1,5 @@
-import type { CacheClient } from './cache-client.ts'
-import type { DbClient } from './db-client.ts'
+import type { CacheClient } from './caches/cache-client.ts'
+import type { DbClient } from './databases/db-client.ts'
 
 /** What an adapter has to work with: where a client's numbers go, under the name that the application gave it. */
 export interface ClientContext {

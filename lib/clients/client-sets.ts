@@ -1,9 +1,9 @@
 import type { Registry } from '../series/registry.ts'
-import { CacheClient } from './cache-client.ts'
-import { CacheMetrics } from './cache.ts'
+import { CacheClient } from './caches/cache-client.ts'
+import { CacheMetrics } from './caches/cache.ts'
 import type { Attachment } from './client-adapter.ts'
-import { DbClient } from './db-client.ts'
-import { DbMetrics } from './db.ts'
+import { DbClient } from './databases/db-client.ts'
+import { DbMetrics } from './databases/db.ts'
 import { HealthMetrics } from './health.ts'
 
 /** An instrumented client. */

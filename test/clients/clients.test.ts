@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import vitals, { createRegistry } from '../../lib/index.ts'
 import type { InstrumentOptions, VitalsOptions } from '../../lib/index.ts'
 import { isCollected } from '../support/garbage.ts'
-import { startPostgres } from './support/postgres-server.ts'
+import { startPostgres } from './databases/support/postgres-server.ts'
 
 const server = await startPostgres(t)
 

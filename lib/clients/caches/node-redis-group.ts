@@ -1,0 +1,108 @@
+import type { NodeRedisClient, Redirections, Routing } from './node-redis-connection.ts'
+import { NodeRedisConnection } from './node-redis-connection.ts'
+import type { RedisOperations } from './redis-operation.ts'
+import { wrapMethod } from '../wrap-method.ts'
+
+/** A pool of node-redis. */
+export interface NodeRedisPool {
+  readonly isOpen: boolean
+}
+
+/** A cluster of node-redis. */
+export interface NodeRedisCluster {
+  readonly isOpen: boolean
+  readonly _slots: object
+}
+
+type Task = (client: NodeRedisClient, ...rest: unknown[]) => unknown
+
+/** The connections of a pool or a cluster, each observed when it is used first and held weakly, since the library drops them as it likes. */
+export class NodeRedisGroup {
+  readonly #operations: RedisOperations
+  readonly #observed: WeakSet<object>
+  readonly #routing: Routing = { current: undefined }
+  readonly #connections = new WeakMap<object, NodeRedisConnection>()
+  readonly #members = new Set<WeakRef<object>>()
+  readonly #restores: (() => void)[] = []
+
+  constructor (operations: RedisOperations, observed: WeakSet<object>) {
+    this.#operations = operations
+    this.#observed = observed
+  }
+
+  /** Everything that a pool does is a task for one of its clients. */
+  observePool (pool: NodeRedisPool): void {
+    this.#restores.push(wrapMethod(pool, 'execute', (receiver, original, [task]) => {
+      const startedMs = performance.now()
+      let isHanded = false
+      const observed: Task = (client, ...rest) => {
+        isHanded = true
+        this.#observe(client)
+        return (task as Task)(client, ...rest)
+      }
+      return (Reflect.apply(original, receiver, [observed]) as Promise<unknown>).then(undefined, error => {
+        if (!isHanded) this.#operations.of(undefined).failed(startedMs)
+        throw error
+      })
+    }))
+  }
+
+  /** All ways to a node pass through `nodeClient()`; `_execute()` sends a command, again where it is redirected. */
+  observeCluster (cluster: NodeRedisCluster): void {
+    this.#restores.push(wrapMethod(cluster._slots, 'nodeClient', (receiver, original, args) => {
+      return (Reflect.apply(original, receiver, args) as Promise<NodeRedisClient>).then(client => {
+        this.#observe(client)
+        return client
+      })
+    }), wrapMethod(cluster, '_execute', (receiver, original, args) => this.#route(receiver, original, args)))
+  }
+
+  /** Whether one of its connections is ready; `undefined` where none is known. */
+  get isReady (): boolean | undefined {
+    let isReady: boolean | undefined
+    for (const ref of this.#members) {
+      const client = ref.deref() as NodeRedisClient | undefined
+      if (client?.isOpen !== true) this.#members.delete(ref)
+      else isReady = isReady === true || client.isReady
+    }
+    return isReady
+  }
+
+  detach (): void {
+    for (const restore of this.#restores) restore()
+    for (const ref of this.#members) {
+      const self = ref.deref()
+      if (self === undefined) continue
+      this.#connections.get(self)!.detach()
+      this.#observed.delete(self)
+    }
+  }
+
+  #observe (client: NodeRedisClient): void {
+    const { _self: self } = client as unknown as { _self: NodeRedisClient }
+    if (this.#observed.has(self)) return
+    this.#observed.add(self)
+    this.#connections.set(self, new NodeRedisConnection(self, this.#operations, this.#routing))
+    this.#members.add(new WeakRef(self))
+  }
+
+  #route (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    const redirections: Redirections = { startedMs: 0, redirected: [] }
+    const startedMs = performance.now()
+    const task = args[3] as Task
+    const observed: Task = (...given) => {
+      this.#routing.current = redirections
+      try {
+        return task(...given)
+      } finally {
+        this.#routing.current = undefined
+      }
+    }
+    return (Reflect.apply(original, receiver, args.toSpliced(3, 1, observed)) as Promise<unknown>).then(undefined, error => {
+      const [parser] = args as [{ redisArgs?: readonly unknown[] } | undefined]
+      const lost = redirections.startedMs === 0 ? [this.#operations.of(parser?.redisArgs?.[0])] : redirections.redirected
+      for (const operation of lost) operation.failed(redirections.startedMs || startedMs)
+      throw error
+    })
+  }
+}

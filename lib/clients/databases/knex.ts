@@ -1,0 +1,145 @@
+import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
+import type { DbClient } from './db-client.ts'
+import type { PoolReading } from './db.ts'
+import { mysql2 } from './mysql2.ts'
+import { pg } from './pg.ts'
+import { sqlite } from './sqlite.ts'
+import { wrapMethod } from '../wrap-method.ts'
+
+/** What is used of knex's own client, which all builders share. */
+interface KnexClient {
+  readonly dialect?: string
+  readonly driverName?: string
+  readonly connectionSettings?: { readonly database?: unknown }
+  /** Gone when knex is destroyed; of tarn, or what the application has given. */
+  readonly pool?: TarnPool | undefined
+}
+
+interface TarnPool {
+  readonly max?: number
+  readonly used?: readonly { readonly resource: object }[]
+  readonly free?: readonly { readonly resource: object }[]
+  numUsed? (): number
+  numFree? (): number
+  numPendingAcquires? (): number
+  numPendingCreates? (): number
+}
+
+interface Builder {
+  toSQL (): { readonly sql?: unknown } | readonly { readonly sql?: unknown }[]
+}
+
+/** The drivers whose connections are observed, in knex too. */
+const DRIVERS: readonly ClientAdapter[] = [pg, mysql2, sqlite]
+
+const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', redshift: 'postgresql', mysql: 'mysql', sqlite3: 'sqlite', mssql: 'microsoft.sql_server', oracle: 'oracle.db' }
+
+/**
+ * Knex on pg, mysql2 or better-sqlite3: its pool, and the connections that it hands out. They know more than its events do: how long
+ * a BEGIN took, when a stream ended.
+ */
+export const knex: ClientAdapter = {
+  title: 'knex (on pg, mysql2 or better-sqlite3)',
+  recognises: client => clientOf(client) !== undefined,
+  attach: (client, context) => attachClient(clientOf(client)!, context)
+}
+
+function clientOf (knex: object): KnexClient | undefined {
+  const { client, raw } = knex as Readonly<Record<string, unknown>>
+  if (typeof client !== 'object' || client === null || typeof raw !== 'function') return undefined
+  const { acquireConnection, releaseConnection, runner } = client as Readonly<Record<string, unknown>>
+  return [acquireConnection, releaseConnection, runner].every(method => typeof method === 'function') ? client : undefined
+}
+
+function attachClient (client: KnexClient, context: ClientContext): Attachment {
+  const database = client.connectionSettings?.database
+  const db = context.db(SYSTEMS[String(client.dialect)] ?? 'other_sql', typeof database === 'string' ? database : undefined)
+  const attachments = new WeakMap<object, Attachment>()
+  let isWarned = false
+  const observe = (connection: object): void => {
+    if (context.observed.has(connection)) return
+    const driver = DRIVERS.find(driver => driver.recognises(connection))
+    if (driver !== undefined) {
+      context.observed.add(connection)
+      attachments.set(connection, driver.attach(connection, { ...context, db: () => db }))
+    } else if (!isWarned) {
+      isWarned = true
+      context.warn(`The queries of knex are not counted: its driver ${String(client.driverName)} is none of pg, mysql2, better-sqlite3`)
+    }
+  }
+  for (const connection of connectionsOf(client)) observe(connection)
+  const unwatch = watchPool(client, db, context)
+  const restore = observeCheckouts(client, db, observe)
+  return {
+    detach () {
+      restore()
+      unwatch()
+      for (const connection of connectionsOf(client)) {
+        if (attachments.has(connection)) context.observed.delete(connection)
+        attachments.get(connection)?.detach()
+      }
+    }
+  }
+}
+
+/** Copies of knex have a client of their own, and share the pool. */
+function watchPool (client: KnexClient, db: DbClient, { observed }: ClientContext): () => void {
+  const { pool } = client
+  if (pool === undefined || observed.has(pool)) return () => {}
+  observed.add(pool)
+  const unwatch = db.watchPool(client, readPool)
+  return () => {
+    unwatch()
+    observed.delete(pool)
+  }
+}
+
+function readPool ({ pool }: KnexClient): PoolReading {
+  const [used, free, creating] = [pool?.numUsed?.(), pool?.numFree?.(), pool?.numPendingCreates?.()]
+  if (used === undefined || free === undefined || creating === undefined) return {}
+  return { size: used + free + creating, active: used + creating, idle: free, pending: pool?.numPendingAcquires?.(), max: pool?.max }
+}
+
+function connectionsOf ({ pool }: KnexClient): object[] {
+  return [...pool?.used ?? [], ...pool?.free ?? []].map(({ resource }) => resource)
+}
+
+/** Times each checkout, and counts queries that never got to a connection. */
+function observeCheckouts (client: object, db: DbClient, observe: (connection: object) => void): () => void {
+  /** The builder that is being run for as long as it asks for a connection, which it does at once. */
+  let asking: Builder | undefined
+  const restoreRunner = wrapMethod(client, 'runner', (receiver, original, args) => {
+    asking = args[0] as Builder
+    queueMicrotask(() => { asking = undefined })
+    return Reflect.apply(original, receiver, args)
+  })
+  const restoreCheckout = wrapMethod(client, 'acquireConnection', (receiver, original, args) => {
+    const builder = asking
+    asking = undefined
+    const startedMs = performance.now()
+    return (Reflect.apply(original, receiver, args) as Promise<object>).then(connection => {
+      observe(connection)
+      db.connected(startedMs)
+      return connection
+    }, error => {
+      const isTimeout = (error as Error | undefined)?.name === 'KnexTimeoutError'
+      if (isTimeout) db.connectionTimedOut()
+      if (builder !== undefined) db.statement(textOf(builder)).row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
+      throw error
+    })
+  })
+  return () => {
+    restoreCheckout()
+    restoreRunner()
+  }
+}
+
+function textOf (builder: Builder): unknown {
+  try {
+    const query = builder.toSQL()
+    return (Array.isArray(query) ? query[0] : query)?.sql
+  } catch {
+    // It would have failed with a connection, too.
+    return undefined
+  }
+}

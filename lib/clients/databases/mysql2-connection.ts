@@ -1,0 +1,139 @@
+import type { DbClient, StatementRow } from './db-client.ts'
+import { TransactionTracker } from './transaction-tracker.ts'
+import { wrapMethod } from '../wrap-method.ts'
+import type { Observer } from '../wrap-method.ts'
+
+/** What is used of a command of mysql2: a query, the run of a prepared statement. */
+interface Command {
+  readonly emit: unknown
+  readonly sql?: unknown
+  readonly statement?: { readonly query?: unknown }
+  onResult?: unknown
+}
+
+type Method = (...args: unknown[]) => unknown
+type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
+type Settle = (error: unknown) => void
+
+/** What mysql2 says where an error has no code. */
+const CLOSED = 'Can\'t add new command when connection is in closed state'
+
+/** One connection to MySQL or MariaDB: each statement of it, prepared or not, with a callback or with events. */
+export class Mysql2Connection {
+  readonly #db: DbClient
+  readonly #transactions: TransactionTracker
+  /** Commands with events: when the connection breaks, they hear nothing. */
+  readonly #listening = new Set<Settle>()
+  readonly #restore: readonly (() => void)[]
+  /** Whether it is being given a statement, and what it failed with meanwhile. */
+  #isTaking = false
+  #failure: unknown
+
+  constructor (connection: object, db: DbClient) {
+    this.#db = db
+    this.#transactions = new TransactionTracker(db)
+    const run: Observer = (receiver, original, args) => this.#run(receiver, original, args)
+    const observers: Readonly<Record<string, Observer>> = {
+      query: run,
+      execute: run,
+      addCommand: (receiver, original, args) => this.#add(receiver, original, args),
+      emit: (receiver, original, args) => {
+        if (args[0] === 'error') this.#broke(args[1])
+        else if (args[0] === 'end') this.#transactions.lost()
+        return Reflect.apply(original, receiver, args)
+      }
+    }
+    const isMethod = (name: string): boolean => typeof (connection as Readonly<Record<string, unknown>>)[name] === 'function'
+    this.#restore = Object.keys(observers).filter(isMethod).map(name => wrapMethod(connection, name, observers[name]!))
+  }
+
+  detach (): void {
+    for (const restore of this.#restore) restore()
+  }
+
+  #run (receiver: object, original: Method, args: unknown[]): unknown {
+    const [sql] = args as [Command | string | null | undefined]
+    const settle = this.#start(this.#db.statement(typeof sql === 'string' ? sql : sql?.sql))
+    const at = typeof args[1] === 'function' ? 1 : 2
+    const callback = isCommand(sql) ? undefined : args[at]
+    const isAnswered = typeof callback === 'function' || (isCommand(sql) && answer(sql, settle))
+    const observed = typeof callback === 'function' ? args.toSpliced(at, 1, observe(callback as Callback, settle)) : args
+    this.#failure = undefined
+    this.#isTaking = true
+    try {
+      const command = Reflect.apply(original, receiver, observed)
+      this.#isTaking = false
+      if (!isAnswered) this.#listen(command as Command, settle)
+      return command
+    } catch (error) {
+      this.#isTaking = false
+      settle(error)
+      throw error
+    }
+  }
+
+  /** The run of a statement that `prepare()` has prepared. */
+  #add (receiver: object, original: Method, args: unknown[]): unknown {
+    const [command] = args as [Command]
+    if (!this.#isTaking && command.statement !== undefined) {
+      this.#failure = undefined
+      const settle = this.#start(this.#db.statement(command.statement.query))
+      if (!answer(command, settle)) this.#listen(command, settle)
+    }
+    return Reflect.apply(original, receiver, args)
+  }
+
+  #start (known: StatementRow): Settle {
+    const startedMs = performance.now()
+    let isOver = false
+    const settle: Settle = error => {
+      if (isOver) return
+      isOver = true
+      this.#listening.delete(settle)
+      const { row, statement } = known
+      if (error) {
+        row.failed(startedMs, error, (error as Error).message === CLOSED ? 'connection_closed' : undefined)
+        this.#transactions.failed(statement)
+      } else {
+        row.succeeded(startedMs)
+        this.#transactions.succeeded(statement)
+      }
+    }
+    return settle
+  }
+
+  /** A listener for errors would keep those that nobody handles from being thrown. */
+  #listen (command: Command, settle: Settle): void {
+    if (this.#failure !== undefined) return settle(this.#failure)
+    this.#listening.add(settle)
+    wrapMethod(command, 'emit', (receiver, original, args) => {
+      if (args[0] === 'error') settle(args[1])
+      else if (args[0] === 'end') settle(undefined)
+      return Reflect.apply(original, receiver, args)
+    })
+  }
+
+  #broke (error: unknown): void {
+    this.#failure = error
+    for (const settle of this.#listening) settle(error)
+    this.#transactions.lost()
+  }
+}
+
+function isCommand (sql: unknown): sql is Command {
+  return typeof sql === 'object' && sql !== null && typeof (sql as Command).emit === 'function'
+}
+
+/** Whether it has a callback. */
+function answer (command: Command, settle: Settle): boolean {
+  if (typeof command.onResult !== 'function') return false
+  command.onResult = observe(command.onResult as Callback, settle)
+  return true
+}
+
+function observe (callback: Callback, settle: Settle): Callback {
+  return function (error, ...rest) {
+    settle(error)
+    return Reflect.apply(callback, this, [error, ...rest])
+  }
+}

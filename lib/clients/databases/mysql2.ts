@@ -1,0 +1,185 @@
+import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
+import type { DbClient, StatementRow } from './db-client.ts'
+import type { PoolReading } from './db.ts'
+import { Mysql2Connection } from './mysql2-connection.ts'
+import { wrapMethod } from '../wrap-method.ts'
+
+/** What is used of a pool: its configuration and its private lists, where they are. */
+interface Mysql2Pool {
+  readonly config: { readonly connectionLimit?: number, readonly connectionConfig: { readonly database?: string } }
+  readonly _allConnections?: Queue
+  readonly _freeConnections?: Queue
+  readonly _connectionQueue?: Queue
+}
+
+interface Queue {
+  readonly length: number
+  get (index: number): object | undefined
+}
+
+interface Cluster {
+  readonly _nodes: Readonly<Record<string, { readonly pool: Mysql2Pool }>>
+}
+
+/** Marks callbacks of our own: cheaper than a WeakSet. */
+const IS_OURS = Symbol('is observed')
+
+interface Callback {
+  (this: unknown, error: unknown, ...rest: unknown[]): unknown
+  [IS_OURS]?: boolean
+}
+
+/** What a pool says that has no connection to give; its errors have no code. */
+const ERROR_TYPES: Readonly<Record<string, string>> = {
+  'No connections available.': 'connection_timeout',
+  'Queue limit reached.': 'connection_timeout',
+  'Pool is closed.': 'pool_closed'
+}
+
+/**
+ * mysql2: a pool with all its connections, the pools of a cluster, a single connection; each with callbacks or as its
+ * promise wrapper. Its tracing channels do not tell which pool a query belongs to.
+ */
+export const mysql2: ClientAdapter = {
+  title: 'mysql2 (Pool, PoolCluster, Connection, also with promises)',
+  recognises: client => isMysql2(coreOf(client)),
+  attach (client, context) {
+    const core = coreOf(client)
+    if (core !== client && context.observed.has(core)) return { detach () {} }
+    const attachment = attachCore(core, context)
+    context.observed.add(core)
+    return {
+      detach () {
+        attachment.detach()
+        context.observed.delete(core)
+      }
+    }
+  }
+}
+
+/** Promise wrappers hold what they wrap. */
+function coreOf (client: object): object {
+  const { pool, connection, poolCluster } = client as Readonly<Record<string, unknown>>
+  return [pool, connection, poolCluster].find((core): core is object => typeof core === 'object' && core !== null && isMysql2(core)) ?? client
+}
+
+function isMysql2 (client: object): boolean {
+  return isPool(client) || isCluster(client) || isConnection(client)
+}
+
+function has (client: object, methods: readonly string[]): boolean {
+  return methods.every(name => typeof (client as Readonly<Record<string, unknown>>)[name] === 'function')
+}
+
+function isPool (client: object): client is Mysql2Pool {
+  return has(client, ['query', 'execute', 'getConnection', 'releaseConnection']) && typeof (client as Partial<Mysql2Pool>).config?.connectionConfig === 'object'
+}
+
+function isCluster (client: object): client is Cluster {
+  return has(client, ['of', 'add', 'getConnection']) && typeof (client as Partial<Cluster>)._nodes === 'object'
+}
+
+function isConnection (client: object): boolean {
+  return has(client, ['query', 'execute', 'prepare', 'addCommand', 'beginTransaction'])
+}
+
+function attachCore (core: object, context: ClientContext): Attachment {
+  if (isPool(core)) return attachPool(core, context)
+  if (isCluster(core)) return attachCluster(core, context)
+  const connection = new Mysql2Connection(core, context.db('mysql', (core as { config?: { database?: string } }).config?.database))
+  return { detach: () => connection.detach() }
+}
+
+function attachCluster (cluster: Cluster, context: ClientContext): Attachment {
+  const attached = new Map<object, Attachment>()
+  const attachNodes = (): void => {
+    for (const { pool } of Object.values(cluster._nodes)) {
+      if (!attached.has(pool)) attached.set(pool, mysql2.attach(pool, context))
+    }
+  }
+  attachNodes()
+  const restore = wrapMethod(cluster, 'add', (receiver, original, args) => {
+    const result = Reflect.apply(original, receiver, args)
+    attachNodes()
+    return result
+  })
+  return {
+    detach () {
+      restore()
+      for (const attachment of attached.values()) attachment.detach()
+    }
+  }
+}
+
+function attachPool (pool: Mysql2Pool, context: ClientContext): Attachment {
+  const db = context.db('mysql', pool.config.connectionConfig.database)
+  const connections = new WeakMap<object, Mysql2Connection>()
+  const observe = (connection: object): void => {
+    if (context.observed.has(connection)) return
+    context.observed.add(connection)
+    connections.set(connection, new Mysql2Connection(connection, db))
+  }
+  for (const connection of connectionsOf(pool)) observe(connection)
+  const unwatch = db.watchPool(pool, readPool)
+  const restore = observeCheckouts(pool, db, observe)
+  return {
+    detach () {
+      restore()
+      unwatch()
+      for (const connection of connectionsOf(pool)) {
+        if (connections.has(connection)) context.observed.delete(connection)
+        connections.get(connection)?.detach()
+      }
+    }
+  }
+}
+
+function connectionsOf ({ _allConnections: all }: Mysql2Pool): object[] {
+  return Array.from({ length: all?.length ?? 0 }, (_, i) => all!.get(i)!)
+}
+
+function readPool ({ _allConnections: all, _freeConnections: free, _connectionQueue: queue, config }: Mysql2Pool): PoolReading {
+  const isKnown = all !== undefined && free !== undefined
+  // A limit of 0 is none.
+  return { size: all?.length, active: isKnown ? all.length - free.length : undefined, idle: free?.length, pending: queue?.length, max: config.connectionLimit || undefined }
+}
+
+/** Times each checkout, and counts statements of the pool that never got to a connection. */
+function observeCheckouts (pool: object, db: DbClient, observe: (connection: object) => void): () => void {
+  /** The statement of `pool.query()` or `pool.execute()` for as long as it asks for a connection, which it does at once. */
+  let asking: StatementRow | undefined
+  const restoreRuns = ['query', 'execute'].map(name => wrapMethod(pool, name, (receiver, original, args) => {
+    const [sql] = args as [{ sql?: unknown } | string | null | undefined]
+    asking = db.statement(typeof sql === 'string' ? sql : sql?.sql)
+    try {
+      return Reflect.apply(original, receiver, args)
+    } finally {
+      asking = undefined
+    }
+  }))
+  const restoreCheckout = wrapMethod(pool, 'getConnection', (receiver, original, args) => {
+    const [callback] = args as [Callback]
+    // The pool asks again where a connection was lost while others waited.
+    if ((Object(callback) as Callback)[IS_OURS] === true) return Reflect.apply(original, receiver, args)
+    const statement = asking
+    const startedMs = performance.now()
+    const observed: Callback = function (error, ...rest) {
+      if (error) {
+        const { code, message } = error as { code?: unknown, message?: unknown }
+        const errorType = ERROR_TYPES[String(message)]
+        if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
+        statement?.row.failed(startedMs, error, errorType)
+      } else {
+        observe(rest[0] as object)
+        db.connected(startedMs)
+      }
+      return Reflect.apply(callback, this, [error, ...rest])
+    }
+    observed[IS_OURS] = true
+    return Reflect.apply(original, receiver, [observed])
+  })
+  return () => {
+    restoreCheckout()
+    for (const restore of restoreRuns) restore()
+  }
+}

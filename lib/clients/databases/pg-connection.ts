@@ -1,0 +1,136 @@
+import type { DbClient, StatementRow } from './db-client.ts'
+import { TransactionTracker } from './transaction-tracker.ts'
+import { wrapMethod } from '../wrap-method.ts'
+
+/** What is used of a client of pg. */
+interface PgClient extends NodeJS.EventEmitter {
+  /** The status of the last ReadyForQuery: `I` idle, `T` in a transaction, `E` in a failed one. pg 8.19 and later. */
+  getTransactionStatus? (): string | null
+}
+
+type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
+
+interface Config {
+  readonly text?: unknown
+  /** A stream's. */
+  readonly cursor?: { readonly text?: unknown }
+  callback?: unknown
+}
+
+/** What pg hands to the connection itself: a Query, a cursor, a stream. The Query of pg-native has other methods. */
+interface Submittable extends Config {
+  readonly submit: unknown
+  readonly handleError: unknown
+  readonly handleReadyForQuery: unknown
+  readonly _canceledDueToError?: unknown
+}
+
+/** What pg says where an error has no code of its own. */
+const ERROR_TYPES: Readonly<Record<string, string>> = {
+  'Query read timeout': 'query_timeout',
+  'Connection terminated': 'connection_terminated',
+  'Connection terminated unexpectedly': 'connection_terminated',
+  'Client has encountered a connection error and is not queryable': 'connection_terminated'
+}
+
+/** One connection to PostgreSQL: each query of it, in each of the forms that `query()` takes. */
+export class PgConnection {
+  readonly #client: PgClient
+  readonly #db: DbClient
+  readonly #transactions: TransactionTracker
+  readonly #restore: () => void
+
+  constructor (client: PgClient, db: DbClient) {
+    this.#client = client
+    this.#db = db
+    this.#transactions = new TransactionTracker(db)
+    this.#restore = wrapMethod(client, 'query', (receiver, original, args) => this.#query(receiver, original, args))
+    client.on('end', this.#onEnd)
+  }
+
+  detach (): void {
+    this.#restore()
+    this.#client.off('end', this.#onEnd)
+  }
+
+  readonly #onEnd = (): void => this.#transactions.lost()
+
+  #query (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    const [config] = args as [Config | string | null | undefined]
+    const known = this.#db.statement(typeof config === 'string' ? config : config?.text ?? config?.cursor?.text)
+    const status = this.#client.getTransactionStatus?.()
+    if (typeof status === 'string') this.#transactions.saw(status !== 'I')
+    const startedMs = performance.now()
+    try {
+      if (isSubmittable(config)) {
+        if (typeof config.handleReadyForQuery === 'function') this.#observe(config, known, startedMs)
+        return Reflect.apply(original, receiver, args)
+      }
+      const at = typeof args[1] === 'function' ? 1 : 2
+      const callback = args[at] ?? (config as Config | null | undefined)?.callback
+      if (typeof callback !== 'function') return this.#chain(Reflect.apply(original, receiver, args), known, startedMs)
+      return this.#call(receiver, original, args, at, callback as Callback, known, startedMs)
+    } catch (error) {
+      this.#failed(known, startedMs, error)
+      throw error
+    }
+  }
+
+  #call (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[], at: number, callback: Callback, known: StatementRow, startedMs: number): unknown {
+    const settle = (error: unknown, result: unknown): void => error ? this.#failed(known, startedMs, error) : this.#succeeded(known, startedMs, result)
+    const observed: Callback = function (error, ...rest) {
+      settle(error, rest[0])
+      return Reflect.apply(callback, this, [error, ...rest])
+    }
+    const [config] = args as [Config | string]
+    try {
+      return Reflect.apply(original, receiver, args.toSpliced(at, 1, observed))
+    } finally {
+      // pg writes the callback into the application's own object.
+      if (typeof config === 'object' && config.callback === observed) config.callback = callback
+    }
+  }
+
+  /** What it returns takes the place of the promise, so that a rejection that nobody handles stays one. */
+  #chain (result: unknown, known: StatementRow, startedMs: number): unknown {
+    return (result as Promise<unknown>).then(value => {
+      this.#succeeded(known, startedMs, value)
+      return value
+    }, error => {
+      this.#failed(known, startedMs, error)
+      throw error
+    })
+  }
+
+  #observe (submittable: Submittable, known: StatementRow, startedMs: number): void {
+    let isOver = false
+    const end = (record: () => void): void => {
+      if (!isOver) record()
+      isOver = true
+    }
+    wrapMethod(submittable, 'handleError', (receiver, original, args) => {
+      end(() => this.#failed(known, startedMs, args[0]))
+      return Reflect.apply(original, receiver, args)
+    })
+    wrapMethod(submittable, 'handleReadyForQuery', (receiver, original, args) => {
+      if (!submittable._canceledDueToError) end(() => this.#succeeded(known, startedMs, undefined))
+      return Reflect.apply(original, receiver, args)
+    })
+  }
+
+  #succeeded ({ row, statement }: StatementRow, startedMs: number, result: unknown): void {
+    row.succeeded(startedMs)
+    if (statement.transaction === undefined) return
+    const last = (Array.isArray(result) ? result.at(-1) : result) as { command?: unknown } | undefined
+    this.#transactions.succeeded(statement, last?.command === 'ROLLBACK')
+  }
+
+  #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
+    row.failed(startedMs, error, ERROR_TYPES[(error as Error).message])
+    this.#transactions.failed(statement)
+  }
+}
+
+function isSubmittable (config: unknown): config is Submittable {
+  return typeof config === 'object' && config !== null && typeof (config as Submittable).submit === 'function'
+}

@@ -1,0 +1,132 @@
+import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
+import type { DbClient, StatementRow } from './db-client.ts'
+import type { PoolReading } from './db.ts'
+import { PgConnection } from './pg-connection.ts'
+import { wrapMethod } from '../wrap-method.ts'
+
+/** What is used of a pool of pg-pool: its public interface, and the list of its clients where there is one. */
+interface PgPool extends NodeJS.EventEmitter {
+  readonly totalCount: number
+  readonly idleCount: number
+  readonly waitingCount: number
+  readonly options: { readonly max?: number, readonly database?: string, readonly connectionString?: string }
+  readonly _clients?: readonly object[]
+}
+
+interface PgClient extends NodeJS.EventEmitter {
+  readonly database?: string
+}
+
+type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
+
+/** What pg-pool says when a connection takes too long; its errors have no code. */
+const TIMEOUTS: ReadonlySet<unknown> = new Set(['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout'])
+
+/** node-postgres: a pool with all its clients, or a single client. Drivers with the same interface are recognised too. */
+export const pg: ClientAdapter = {
+  title: 'pg (Pool, Client)',
+  recognises: client => isPool(client) || isClient(client),
+  attach: (client, context) => isPool(client) ? attachPool(client, context) : attachClient(client as PgClient, context)
+}
+
+function isPool (client: object): client is PgPool {
+  const { query, connect, totalCount, idleCount, waitingCount } = client as Readonly<Record<string, unknown>>
+  return typeof query === 'function' && typeof connect === 'function' && [totalCount, idleCount, waitingCount].every(Number.isInteger)
+}
+
+function isClient (client: object): client is PgClient {
+  const { query, connect, connectionParameters } = client as Readonly<Record<string, unknown>>
+  return typeof query === 'function' && typeof connect === 'function' && typeof connectionParameters === 'object'
+}
+
+function attachClient (client: PgClient, context: ClientContext): Attachment {
+  const connection = new PgConnection(client, context.db('postgresql', client.database))
+  return { detach: () => connection.detach() }
+}
+
+function attachPool (pool: PgPool, context: ClientContext): Attachment {
+  const db = context.db('postgresql', databaseOf(pool))
+  const connections = new WeakMap<object, PgConnection>()
+  const observe = (client: object): void => {
+    if (context.observed.has(client)) return
+    context.observed.add(client)
+    connections.set(client, new PgConnection(client as PgClient, db))
+  }
+  pool._clients?.forEach(observe)
+  pool.on('acquire', observe)
+  const unwatch = db.watchPool(pool, readPool)
+  const restore = observeCheckouts(pool, db)
+  return {
+    detach () {
+      restore()
+      unwatch()
+      pool.off('acquire', observe)
+      for (const client of pool._clients ?? []) {
+        if (connections.has(client)) context.observed.delete(client)
+        connections.get(client)?.detach()
+      }
+    }
+  }
+}
+
+/** The name of the database, where the settings tell. */
+function databaseOf ({ options: { database, connectionString } }: PgPool): string | undefined {
+  try {
+    return connectionString === undefined ? database : decodeURIComponent(new URL(connectionString).pathname.slice(1)) || database
+  } catch {
+    return database
+  }
+}
+
+function readPool ({ totalCount, idleCount, waitingCount, options }: PgPool): PoolReading {
+  return { size: totalCount, active: totalCount - idleCount, idle: idleCount, pending: waitingCount, max: options.max }
+}
+
+/** Times each checkout, and counts queries of the pool that never got to a connection. */
+function observeCheckouts (pool: object, db: DbClient): () => void {
+  /** The statement of `pool.query()` for as long as it asks for a connection, which it does at once. */
+  let asking: StatementRow | undefined
+  const restoreQuery = wrapMethod(pool, 'query', (receiver, original, args) => {
+    const [config] = args as [{ text?: unknown } | string | undefined]
+    asking = db.statement(typeof config === 'string' ? config : config?.text)
+    try {
+      return Reflect.apply(original, receiver, args)
+    } finally {
+      asking = undefined
+    }
+  })
+  const restoreConnect = wrapMethod(pool, 'connect', (receiver, original, args) => {
+    const query = asking
+    const startedMs = performance.now()
+    const failed = (error: unknown): void => {
+      const isTimeout = TIMEOUTS.has((error as Error).message)
+      if (isTimeout) db.connectionTimedOut()
+      query?.row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
+    }
+    const [callback] = args as [Callback | undefined]
+    try {
+      if (typeof callback === 'function') {
+        const observed: Callback = function (error, ...rest) {
+          if (error) failed(error)
+          else db.connected(startedMs)
+          return Reflect.apply(callback, this, [error, ...rest])
+        }
+        return Reflect.apply(original, receiver, [observed])
+      }
+      return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(client => {
+        db.connected(startedMs)
+        return client
+      }, error => {
+        failed(error)
+        throw error
+      })
+    } catch (error) {
+      failed(error)
+      throw error
+    }
+  })
+  return () => {
+    restoreConnect()
+    restoreQuery()
+  }
+}

@@ -1,0 +1,92 @@
+import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
+import type { DbClient } from './db-client.ts'
+import type { OperationRow } from './operation-row.ts'
+import { wrapMethod } from '../wrap-method.ts'
+
+/** What Prisma tells a query extension of an operation; raw statements and commands have no model. */
+interface Operation {
+  readonly model?: string
+  readonly operation: string
+  readonly args: unknown
+  readonly query: (args: unknown) => Promise<unknown>
+}
+
+interface PrismaClient {
+  $extends (extension: object): object
+  /** Which kind of database it speaks to. */
+  readonly _activeProvider?: unknown
+}
+
+/** OpenTelemetry's names of databases by Prisma's. */
+const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', postgres: 'postgresql', mysql: 'mysql', sqlite: 'sqlite', sqlserver: 'microsoft.sql_server', cockroachdb: 'cockroachdb', mongodb: 'mongodb' }
+
+const UNKNOWN_SYSTEM = 'other_sql'
+
+/** The codes of a connection that was not had: there was no transaction (Prisma, "Error codes", Common). */
+const NO_CONNECTION = /^P1\d{3}$/
+
+/** Prisma Client: an extended client takes its place, since Prisma has no other way to see operations. */
+export const prisma: ClientAdapter = {
+  title: 'Prisma (PrismaClient)',
+  recognises: client => {
+    const { $extends, $transaction, $connect } = client as Readonly<Record<string, unknown>>
+    return [$extends, $transaction, $connect].every(method => typeof method === 'function')
+  },
+  attach: (client, context) => attach(client as PrismaClient, context)
+}
+
+function attach (client: PrismaClient, context: ClientContext): Attachment {
+  const db = context.db(SYSTEMS[String(client._activeProvider)] ?? UNKNOWN_SYSTEM)
+  let isOn = true
+  const extended = client.$extends({
+    name: 'fastify-vitals',
+    query: {
+      $allOperations: async (operation: Operation) => isOn ? await observe(operation, db) : await operation.query(operation.args)
+    }
+  })
+  const restore = wrapMethod(extended, '$transaction', async (receiver, original, args) => {
+    try {
+      const result = await Reflect.apply(original, receiver, args)
+      db.transaction('committed')
+      return result
+    } catch (error) {
+      const { code, errorCode } = Object(error) as { code?: unknown, errorCode?: unknown }
+      if (!NO_CONNECTION.test(String(code ?? errorCode))) db.transaction('rolled_back')
+      throw error
+    }
+  })
+  return {
+    client: extended,
+    detach () {
+      isOn = false
+      restore()
+    }
+  }
+}
+
+async function observe (operation: Operation, db: DbClient): Promise<unknown> {
+  const row = rowOf(operation, db)
+  const startedMs = performance.now()
+  try {
+    const result = await operation.query(operation.args)
+    row.succeeded(startedMs)
+    return result
+  } catch (error) {
+    row.failed(startedMs, error)
+    throw error
+  }
+}
+
+/** Statements are told like those of a driver. */
+function rowOf ({ model, operation, args }: Operation, db: DbClient): OperationRow {
+  const text = model === undefined ? textOf(args) : undefined
+  return text === undefined ? db.operation(operation, model) : db.statement(text).row
+}
+
+/** The text of a tagged template, or of an `…Unsafe` call; its values are never looked at. */
+function textOf (args: unknown): string | undefined {
+  const [first] = Array.isArray(args) ? args as unknown[] : [args]
+  if (typeof first === 'string') return first
+  const { strings } = Object(first) as { strings?: readonly string[] }
+  return strings?.join('?')
+}

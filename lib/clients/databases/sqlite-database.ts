@@ -1,0 +1,165 @@
+import type { DbClient, StatementRow } from './db-client.ts'
+import { createStamp } from './stamp.ts'
+import { TransactionTracker } from './transaction-tracker.ts'
+import { wrapMethod } from '../wrap-method.ts'
+
+/** What is used of a database: better-sqlite3 has one of these, node:sqlite of a late Node the other. */
+interface Database {
+  readonly inTransaction?: boolean
+  readonly isTransaction?: boolean
+}
+
+type Method = (this: unknown, ...args: unknown[]) => unknown
+
+const VERSIONS = ['default', 'deferred', 'immediate', 'exclusive'] as const
+
+/** One database of better-sqlite3 or node:sqlite: each statement of it, which is over when its method returns. */
+export class SqliteDatabase {
+  readonly #database: WeakRef<Database>
+  readonly #db: DbClient
+  readonly #transactions: TransactionTracker
+  readonly #known = createStamp<StatementRow>()
+  readonly #restore: (() => void)[]
+  /** What statements inherit: their own prototype, observed; one for all, so that it costs `prepare()` little. */
+  #prototype: object | undefined
+
+  constructor (database: Database, db: DbClient) {
+    this.#database = new WeakRef(database)
+    this.#db = db
+    this.#transactions = new TransactionTracker(db)
+    this.#restore = [
+      wrapMethod(database, 'prepare', (receiver, original, args) => this.#prepare(receiver, original, args)),
+      wrapMethod(database, 'exec', (receiver, original, args) => this.#run(this.#db.statement(args[0]), receiver, original, args)),
+      wrapMethod(database, 'close', (receiver, original, args) => {
+        const result = Reflect.apply(original, receiver, args)
+        this.#transactions.lost()
+        return result
+      })
+    ]
+    if ('pragma' in database) this.#restore.push(wrapMethod(database, 'pragma', (receiver, original, args) => this.#run(this.#db.statement(`PRAGMA ${String(args[0])}`), receiver, original, args)))
+    if ('transaction' in database) this.#restore.push(wrapMethod(database, 'transaction', (receiver, original, args) => this.#observeTransaction(receiver, original, args)))
+  }
+
+  detach (): void {
+    for (const restore of this.#restore) restore()
+  }
+
+  #isOpen (): boolean | undefined {
+    const database = this.#database.deref()
+    return database?.inTransaction ?? database?.isTransaction
+  }
+
+  #prepare (receiver: object, original: Method, args: unknown[]): unknown {
+    const known = this.#db.statement(args[0])
+    const startedMs = performance.now()
+    try {
+      const statement = Reflect.apply(original, receiver, args) as object
+      this.#known.set(statement, known)
+      this.#prototype ??= this.#observe(statement)
+      return Object.setPrototypeOf(statement, this.#prototype)
+    } catch (error) {
+      this.#failed(known, startedMs, error)
+      throw error
+    }
+  }
+
+  #observe (statement: object): object {
+    const prototype = Object.create(Object.getPrototypeOf(statement) as object) as Record<string, unknown>
+    // The first versions of node:sqlite have no iterate().
+    const has = (name: string): boolean => typeof prototype[name] === 'function'
+    for (const name of ['run', 'get', 'all'].filter(has)) {
+      this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#run(this.#known.get(receiver), receiver, original, args)))
+    }
+    for (const name of ['iterate'].filter(has)) this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#iterate(receiver, original, args)))
+    return prototype
+  }
+
+  #run (known: StatementRow, receiver: object, original: Method, args: unknown[]): unknown {
+    const startedMs = performance.now()
+    try {
+      const result = Reflect.apply(original, receiver, args)
+      this.#succeeded(known, startedMs)
+      return result
+    } catch (error) {
+      this.#failed(known, startedMs, error)
+      throw error
+    }
+  }
+
+  /** Over when it is read to its end or left. */
+  #iterate (receiver: object, original: Method, args: unknown[]): unknown {
+    const known = this.#known.get(receiver)
+    const startedMs = performance.now()
+    let isOver = false
+    const end = (record: () => void): void => {
+      if (!isOver) record()
+      isOver = true
+    }
+    const step = (receiver: object, original: Method, args: unknown[]): unknown => {
+      try {
+        const result = Reflect.apply(original, receiver, args) as { done?: boolean }
+        if (result.done === true) end(() => this.#succeeded(known, startedMs))
+        return result
+      } catch (error) {
+        end(() => this.#failed(known, startedMs, error))
+        throw error
+      }
+    }
+    const iterator = step(receiver, original, args) as object
+    wrapMethod(iterator, 'next', step)
+    wrapMethod(iterator, 'return', step)
+    return iterator
+  }
+
+  /** The functions that `transaction()` makes: whether they commit or roll back; inside another transaction they do neither. */
+  #observeTransaction (receiver: object, original: Method, args: unknown[]): unknown {
+    const [body] = args as [Method | undefined]
+    let isBegun = false
+    const observedBody = typeof body !== 'function'
+      ? body
+      : function (this: unknown, ...values: unknown[]): unknown {
+        isBegun = true
+        return Reflect.apply(body, this, values)
+      }
+    const bare = Reflect.apply(original, receiver, [observedBody, ...args.slice(1)]) as Method
+    const properties = Object.getOwnPropertyDescriptors(bare) as Record<string, PropertyDescriptor>
+    for (const name of VERSIONS) {
+      const run = properties[name]!.value as Method
+      const observed = (self: unknown, values: unknown[]): unknown => {
+        if (this.#isOpen()) return Reflect.apply(run, self, values)
+        isBegun = false
+        try {
+          const result = Reflect.apply(run, self, values)
+          this.#db.transaction('committed')
+          return result
+        } catch (error) {
+          if (isBegun) this.#db.transaction('rolled_back')
+          throw error
+        }
+      }
+      properties[name]!.value = function sqliteTransaction (this: unknown, ...values: unknown[]): unknown { return observed(this, values) }
+    }
+    const own = Object.fromEntries([...VERSIONS, 'database'].map(name => [name, properties[name]!]))
+    for (const name of VERSIONS) Object.defineProperties(properties[name]!.value, own)
+    return properties['default']!.value
+  }
+
+  #succeeded ({ row, statement }: StatementRow, startedMs: number): void {
+    row.succeeded(startedMs)
+    this.#transactions.succeeded(statement)
+  }
+
+  /** A COMMIT that fails may leave the transaction open, and another statement may end it. */
+  #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
+    row.failed(startedMs, error, resultCodeOf(error))
+    const isOpen = this.#isOpen()
+    if (isOpen === undefined) this.#transactions.failed(statement)
+    else if (!isOpen) this.#transactions.lost()
+  }
+}
+
+/** node:sqlite has one `code` for all errors, and SQLite's own beside it. */
+function resultCodeOf (error: unknown): string | undefined {
+  const { errcode } = Object(error) as { errcode?: unknown }
+  return typeof errcode === 'number' ? String(errcode) : undefined
+}

@@ -1,0 +1,55 @@
+import { OTHER } from '../databases/db.ts'
+import { CONTROLS } from './sql-operations.ts'
+import { SqlTokens } from './sql-tokens.ts'
+import type { SqlDialect } from './sql-dialect.ts'
+import { StatementReader } from './statement-reader.ts'
+
+export type { SqlDialect } from './sql-dialect.ts'
+
+/** What is told of an SQL text. Of its values nothing is. */
+export interface Statement {
+  /** The first word of the statement in upper case (`SELECT`, `CREATE`, `EXPLAIN`), behind WITH that of the main statement; `other` where it is none of a fixed list. */
+  readonly operation: string
+  /** The first table of the main clause, else the first of all, with its schema where that is given; `other` where there is none that can be told. */
+  readonly table: string
+  /** What the text does to the transaction of its connection, when it is through. */
+  readonly transaction: 'begin' | 'commit' | 'rollback' | undefined
+}
+
+const LONGEST_TABLE = 128
+const LAST_CONTROL = 0x9f
+
+/**
+ * Tells what a text is about: its first statement, or the first behind those that control a transaction. Reads the
+ * first 16,384 characters, in time that is proportional to them. Never throws.
+ */
+export function parseStatement (sql: string, dialect: SqlDialect): Statement {
+  const tokens = new SqlTokens(sql, dialect)
+  let first: StatementReader | undefined
+  let transaction: Statement['transaction']
+  for (let isMore = true; isMore;) {
+    const reader = new StatementReader(tokens, dialect)
+    isMore = reader.read()
+    if (reader.isEmpty) continue
+    if (first === undefined || CONTROLS.has(first.operation ?? '')) first = CONTROLS.has(reader.operation ?? '') ? first ?? reader : reader
+    transaction = transactionOf(reader) ?? transaction
+  }
+  return { operation: first?.operation ?? OTHER, table: toLabel(first?.table), transaction }
+}
+
+function transactionOf ({ operation, controls, isBlock }: StatementReader): Statement['transaction'] {
+  // Of a prepared transaction, which the connection has left behind; of a part of one.
+  if (isBlock || controls.has('PREPARED') || controls.has('TO')) return undefined
+  if (operation === 'BEGIN' || (operation === 'START' && controls.has('TRANSACTION'))) return 'begin'
+  if (operation === 'COMMIT' || operation === 'END') return 'commit'
+  return operation === 'ROLLBACK' || operation === 'ABORT' ? 'rollback' : undefined
+}
+
+function toLabel (table: string | undefined): string {
+  if (table === undefined || table === '' || table.length > LONGEST_TABLE || !table.isWellFormed()) return OTHER
+  for (let i = 0; i < table.length; i++) {
+    const code = table.charCodeAt(i)
+    if (code < 32 || (code >= 127 && code <= LAST_CONTROL)) return OTHER
+  }
+  return table
+}

@@ -1,0 +1,138 @@
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import * as eleven from 'lru-cache'
+import * as ten from 'lru-cache-10'
+import t from 'tap'
+import type { Test } from 'tap'
+import vitals from '../../../lib/index.ts'
+import { cacheContract, rejection } from './cache-contract.ts'
+import { countedOperations } from '../support/counted.ts'
+
+type Library = Pick<typeof eleven, 'LRUCache'>
+type Value = string | number
+type Options = eleven.LRUCache.Options<string, Value, unknown>
+const libraries = { 'lru-cache 11': eleven, 'lru-cache 10': ten as unknown as Library }
+const touched = ['get', 'set', 'peek', 'has', 'delete', 'clear', 'pop', 'purgeStale', 'memo', 'fetch', 'forceFetch']
+
+for (const [title, { LRUCache }] of Object.entries(libraries)) {
+  cacheContract(t, {
+    title,
+    touched,
+    open () {
+      const cache = new LRUCache<string, string>({ max: 20_000 })
+      return { client: cache, get: async key => cache.get(key), set: async (key, value) => cache.set(key, value) === cache, close: async () => cache.clear() }
+    }
+  })
+
+  t.test(`${title}: what is special`, async t => {
+    interface Opened { cache: eleven.LRUCache<string, Value, unknown>, app: FastifyInstance, counted (): Promise<Record<string, number>>, evictions (): number, size (): Promise<unknown> }
+
+    async function open (t: Test, options: object): Promise<Opened> {
+      const cache = new LRUCache<string, Value, unknown>(options as Options)
+      const app = fastify()
+      await app.register(vitals, { endpoint: false })
+      t.teardown(() => app.close())
+      t.equal(app.vitals.instrument(cache, { name: 'lru' }), cache)
+      return {
+        cache,
+        app,
+        counted: () => countedOperations(app, 'lru'),
+        evictions: () => app.vitals.read('cache_evictions_total', { cache_type: 'lru' }) as number | undefined ?? 0,
+        async size () {
+          await app.vitals.render()
+          return app.vitals.read('cache_size', { cache_type: 'lru' })
+        }
+      }
+    }
+
+    await t.test('evictions for want of room, and the size', async t => {
+      const { cache, counted, evictions, size } = await open(t, { max: 3 })
+      for (const key of ['a', 'b', 'c', 'a', 'd', 'e']) cache.set(key, 1)
+      t.equal(evictions(), 2)
+      t.equal(await size(), 3)
+      cache.set('e', undefined)
+      t.ok(cache.has('d'))
+      t.equal(cache.peek('a'), 1)
+      t.equal(cache.peek('b'), undefined)
+      t.ok(cache.delete('d'))
+      t.equal(cache.pop(), 1)
+      cache.clear()
+      t.equal(evictions(), 2)
+      t.equal(await size(), 0)
+      t.same(await counted(), { 'set success': 6, 'has success': 1, 'peek hit': 1, 'peek miss': 1, 'delete success': 2, 'pop success': 1, 'clear success': 1 })
+    })
+
+    await t.test('evictions by size, and values that are too large or wrong', async t => {
+      const { cache, counted, evictions } = await open(t, { maxSize: 10, sizeCalculation: (value: unknown) => value })
+      for (const key of ['a', 'b', 'c']) cache.set(key, 3)
+      cache.set('d', 8)
+      t.equal(evictions(), 3)
+      cache.set('e', 11)
+      t.throws(() => cache.set('f', 'wrong'), TypeError)
+      t.same(await counted(), { 'set success': 5, 'set error': 1 })
+      t.equal(evictions(), 3)
+    })
+
+    await t.test('entries whose time is over', async t => {
+      const { cache, counted, evictions } = await open(t, { max: 10, ttl: 10 })
+      for (const key of ['a', 'b', 'c']) cache.set(key, 1, { start: performance.now() - 1_000 })
+      t.equal(cache.get('a'), undefined)
+      t.equal(evictions(), 1)
+      t.equal(cache.get('b', { allowStale: true }), 1)
+      t.equal(evictions(), 2)
+      t.ok(cache.purgeStale())
+      t.equal(evictions(), 3)
+      t.same(await counted(), { 'set success': 3, 'get miss': 1, 'get hit': 1, 'purgestale success': 1 })
+    })
+
+    await t.test('fetches, with what they write themselves', async t => {
+      const { cache, counted, evictions } = await open(t, {
+        max: 2,
+        fetchMethod: async (key: string) => {
+          if (key === 'bad') throw new Error('no such thing')
+          return key === 'nothing' ? undefined : `${key}!`
+        }
+      })
+      t.equal(await cache.fetch('a'), 'a!')
+      t.equal(await cache.fetch('a'), 'a!')
+      t.equal(await cache.fetch('a', { forceRefresh: true }), 'a!')
+      t.equal((await rejection(cache.fetch('bad'))).message, 'no such thing')
+      const status: eleven.LRUCache.Status<string, Value, unknown> = {} as never
+      t.equal(await cache.fetch('b', { status } as never), 'b!')
+      t.equal(status.fetch, 'miss')
+      t.equal(evictions(), 0)
+      t.equal(await cache.fetch('c'), 'c!')
+      t.equal(evictions(), 1)
+      t.equal(await cache.forceFetch('c'), 'c!')
+      const after = await counted()
+      // Where the application reads the status itself, version 10 shows what it writes.
+      delete after['set success']
+      t.same(after, { 'fetch miss': 4, 'fetch hit': 1, 'fetch error': 1, 'forcefetch hit': 1 })
+    })
+
+    await t.test('a fetch without a method is a read', async t => {
+      const { cache, counted } = await open(t, { max: 2 })
+      cache.set('a', 1)
+      t.equal(await cache.fetch('a'), 1)
+      t.equal(await cache.fetch('b'), undefined)
+      t.same(await counted(), { 'set success': 1, 'fetch hit': 1, 'fetch miss': 1 })
+    })
+
+    await t.test('memos, with what they read and write themselves', async t => {
+      const { cache, counted, evictions } = await open(t, {
+        max: 2,
+        memoMethod: (key: string) => {
+          if (key === 'bad') throw new Error('no such thing')
+          return `${key}!`
+        }
+      })
+      t.equal(cache.memo('a'), 'a!')
+      t.equal(cache.memo('a'), 'a!')
+      t.throws(() => cache.memo('bad'), { message: 'no such thing' })
+      cache.memo('b')
+      cache.memo('c')
+      t.equal(evictions(), 1)
+      t.same(await counted(), { 'memo miss': 3, 'memo hit': 1, 'memo error': 1 })
+    })
+  })
+}

@@ -1,0 +1,256 @@
+import { once } from 'node:events'
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import * as six from 'redis'
+import * as five from 'redis-5'
+import t from 'tap'
+import type { Test } from 'tap'
+import vitals from '../../../lib/index.ts'
+import { startRedis } from '../../support/redis-server.ts'
+import type { CacheOpening, CacheSession } from './cache-contract.ts'
+import { cacheContract, rejection } from './cache-contract.ts'
+import { countedOperations } from '../support/counted.ts'
+
+const server = await startRedis(t)
+
+type Library = Pick<typeof six, 'createClient' | 'createClientPool' | 'defineScript'>
+type Client = ReturnType<typeof six.createClient>
+const libraries = { 'redis 6': six, 'redis 5': five as unknown as Library }
+
+function toOptions ({ port, timeoutMs, attempts = Infinity }: CacheOpening): object {
+  const socket = { port, host: '127.0.0.1', reconnectStrategy: (retries: number) => retries >= attempts ? new Error('given up') : 10 }
+  return { database: 1, socket: { ...socket, ...timeoutMs !== undefined && { socketTimeout: timeoutMs } } }
+}
+
+function toSession (client: Client): CacheSession {
+  const inOne = (key: string) => client.multi().set(key, 'x').get(key).get('missing').lPush(key, 'y')
+  return {
+    client,
+    get: key => client.get(key),
+    set: (key, value) => client.set(key, value),
+    connect: () => client.connect(),
+    fail: key => client.lPush(key, 'y'),
+    block: () => client.blPop('contract-list', 0),
+    pipeline: key => inOne(key).execAsPipeline(),
+    transaction: key => inOne(key).exec(),
+    close: async () => client.isOpen && client.destroy()
+  }
+}
+
+const touched = ['sendCommand', '_executeScript', '_executeMulti', '_executePipeline', 'execute', '_events']
+const carrier = (client: object): object => (client as { _self: object })._self
+
+for (const [title, library] of Object.entries(libraries)) {
+  const openClient = (opening: CacheOpening): Client => library.createClient(toOptions(opening)).on('error', () => {}) as Client
+
+  cacheContract(t, { title, server, touched, carrier, open: opening => toSession(openClient(opening)) })
+
+  cacheContract(t, {
+    title: `${title}, the pool`,
+    server,
+    unsent: 'other',
+    touched,
+    carrier,
+    open: opening => toSession(library.createClientPool(toOptions(opening), { minimum: 1, maximum: 3 }).on('error', () => {}) as unknown as Client)
+  })
+
+  cacheContract(t, {
+    title: `${title}, the legacy interface with callbacks`,
+    server,
+    touched,
+    carrier,
+    open (opening) {
+      const client = openClient(opening)
+      const legacy = client.legacy()
+      const call = (method: 'get' | 'set' | 'lPush', ...args: string[]): Promise<unknown> => new Promise((resolve, reject) => {
+        legacy[method](...args, (error: Error | null, reply: unknown) => error ? reject(error) : resolve(reply))
+      })
+      return { ...toSession(client), get: key => call('get', key), set: (key, value) => call('set', key, value), fail: key => call('lPush', key, 'y') }
+    }
+  })
+
+  t.test(`${title}: what is special`, async t => {
+    interface Opened { client: Client, app: FastifyInstance, counted (): Promise<Record<string, number>> }
+
+    async function open (t: Test, options: object = {}): Promise<Opened> {
+      const client = library.createClient({ ...toOptions({ port: server.port }), database: 0, ...options }) as Client
+      client.on('error', () => {})
+      const app = fastify()
+      await app.register(vitals, { endpoint: false })
+      t.teardown(async () => {
+        if (client.isOpen) client.destroy()
+        await app.close()
+      })
+      app.vitals.instrument(client, { name: 'special' })
+      await client.connect()
+      return { client, app, counted: () => countedOperations(app, 'special') }
+    }
+
+    for (const RESP of [2, 3] as const) {
+      await t.test(`reads of many keys and of hashes, with protocol ${RESP}`, async t => {
+        const { client, app, counted } = await open(t, { RESP })
+        await client.set('a', '1')
+        await client.hSet('hash', 'field', '1')
+        await client.mGet(['a', 'b', 'c'])
+        await client.mGet(['a', 'a'])
+        await client.hGetAll('hash')
+        await client.hGetAll('none')
+        await client.hGet('hash', 'field')
+        await client.hmGet('hash', ['field', 'other'])
+        await client.getDel('a')
+        await client.sendCommand(['get', Buffer.from('a')])
+        await client.sendCommand([Buffer.from('GET'), 'a'])
+        t.same(await counted(), {
+          'set success': 1,
+          'hset success': 1,
+          'mget miss': 1,
+          'mget hit': 1,
+          'hgetall hit': 1,
+          'hgetall miss': 1,
+          'hget hit': 1,
+          'hmget miss': 1,
+          'getdel hit': 1,
+          'get miss': 2
+        })
+        t.equal(app.vitals.read('cache_hits_total', { cache_type: 'special' }), 7)
+        t.equal(app.vitals.read('cache_misses_total', { cache_type: 'special' }), 6)
+      })
+    }
+
+    await t.test('objects with other options are the same client', async t => {
+      const { client, app, counted } = await open(t)
+      const { BLOB_STRING } = six.RESP_TYPES
+      const buffers = client.withTypeMapping({ [BLOB_STRING]: Buffer })
+      t.equal(app.vitals.instrument(buffers, { name: 'other' }), buffers)
+      await client.set('a', '1')
+      t.same(await buffers.get('a'), Buffer.from('1'))
+      await client.withCommandOptions({}).get('a')
+      t.same(await counted(), { 'set success': 1, 'get hit': 2 })
+      t.same(await countedOperations(app, 'other'), {})
+      t.ok(app.vitals.uninstrument(buffers))
+      await client.get('a')
+      t.equal((await counted())['get hit'], 3)
+    })
+
+    await t.test('an aborted command', async t => {
+      const { client, counted } = await open(t)
+      const aborted = new AbortController()
+      const waiting = client.withAbortSignal(aborted.signal).get('a')
+      aborted.abort()
+      t.equal((await rejection(waiting)).name, 'Error')
+      t.same(await counted(), { 'get error': 1 })
+    })
+
+    await t.test('transactions that WATCH aborts, that the server refuses, pipelines and commands of a closed client', async t => {
+      const { client, counted } = await open(t)
+      await client.watch('watched')
+      await server.run('SET watched elsewhere')
+      t.match(await rejection(client.multi().get('watched').set('b', '1').exec()), { message: /watched keys/ })
+      t.same(await counted(), { 'watch success': 1, 'get error': 1, 'set error': 1 })
+      await rejection(client.multi().get('watched').addCommand(['nonsense']).exec())
+      t.equal((await counted())['get error'], 2)
+      t.equal((await counted())['other error'], 1)
+      client.destroy()
+      await rejection(client.multi().get('a').execAsPipeline())
+      await rejection(client.multi().get('a').exec())
+      await rejection(client.get('a'))
+      t.equal((await counted())['get error'], 5)
+    })
+
+    await t.test('scripts under their command, once also where the server has forgotten them', async t => {
+      const echo = library.defineScript({
+        NUMBER_OF_KEYS: 1,
+        SCRIPT: 'return {KEYS[1], ARGV[1]}',
+        parseCommand (parser: { pushKey (key: string): void, push (argument: string): void }, key: string, argument: string) {
+          parser.pushKey(key)
+          parser.push(argument)
+        },
+        transformReply: (reply: unknown) => reply
+      } as never)
+      await server.run('SCRIPT FLUSH')
+      const { client, counted } = await open(t, { scripts: { echo } })
+      const scripted = client as unknown as { echo (key: string, argument: string): Promise<unknown> }
+      await scripted.echo('k', 'v')
+      await scripted.echo('k', 'v')
+      t.same(await counted(), { 'eval success': 1, 'evalsha success': 1 })
+      await rejection(client.evalSha('0000000000000000000000000000000000000000'))
+      t.same(await counted(), { 'eval success': 1, 'evalsha success': 1, 'evalsha error': 1 })
+    })
+
+    await t.test('the cache that the library has itself', async t => {
+      const { client, counted } = await open(t, { RESP: 3, clientSideCache: { ttl: 0, maxEntries: 10 } })
+      await client.set('cached', '1')
+      await client.get('cached')
+      await client.get('cached')
+      await client.get('cached-not')
+      await client.get('cached-not')
+      await rejection(client.lPush('cached', 'x'))
+      t.same(await counted(), { 'set success': 1, 'get hit': 2, 'get miss': 2, 'lpush error': 1 })
+    })
+
+    await t.test('subscriptions are no operations, and go on', async t => {
+      const { client, counted } = await open(t)
+      const message = new Promise(resolve => client.subscribe('channel', resolve))
+      while ((await server.run('PUBLISH channel hello')) === ':0\r\n');
+      t.equal(await message, 'hello')
+      t.same(await counted(), {})
+    })
+
+    await t.test('clients made of it are not instrumented', async t => {
+      const { client, counted } = await open(t)
+      const other = client.duplicate()
+      await other.connect()
+      await other.get('a')
+      other.destroy()
+      t.same(await counted(), {})
+    })
+
+    await t.test('a task of a pool that gets no connection, and one of the application', async t => {
+      const { app } = await open(t)
+      const pool = library.createClientPool(toOptions({ port: server.port }), { minimum: 1, maximum: 1, acquireTimeout: 30 }).on('error', () => {})
+      t.teardown(() => pool.destroy())
+      app.vitals.instrument(pool, { name: 'pool' })
+      await pool.connect()
+      let release = (): void => {}
+      const released = new Promise<void>(resolve => { release = resolve })
+      const holding = pool.execute(async client => {
+        await client.set('a', '1')
+        await released
+      })
+      await rejection(pool.get('a'))
+      release()
+      await holding
+      t.same(await countedOperations(app, 'pool'), { 'set success': 1, 'other error': 1 })
+      app.vitals.uninstrument(pool)
+      await pool.get('a')
+      t.same(await countedOperations(app, 'pool'), { 'set success': 1, 'other error': 1 })
+    })
+
+    await t.test('a pool is up as long as one of its connections is, whatever became of others', async t => {
+      const { app } = await open(t)
+      const pool = library.createClientPool(toOptions({ port: server.port }), { minimum: 1, maximum: 2, cleanupDelay: 1 }).on('error', () => {})
+      t.teardown(() => pool.isOpen && pool.destroy())
+      app.vitals.instrument(pool, { name: 'pool' })
+      const health = async (): Promise<unknown> => {
+        await app.vitals.render()
+        return app.vitals.read('health_dependency_status', { dependency: 'pool' })
+      }
+      t.equal(await health(), 0)
+      await pool.connect()
+      await Promise.all([pool.get('a'), pool.get('a')])
+      t.equal(await health(), 1)
+      while (pool.totalClients > 1) await new Promise(resolve => setImmediate(resolve))
+      t.equal(await health(), 1)
+      pool.destroy()
+      t.equal(await health(), 0)
+    })
+
+    await t.test('a rejection that nobody handles stays one', async t => {
+      const { client } = await open(t)
+      await client.set('text', 'x')
+      const unhandled = once(process, 'unhandledRejection')
+      client.lPush('text', 'y')
+      t.match((await unhandled)[0], { message: /WRONGTYPE/ })
+    })
+  })
+}

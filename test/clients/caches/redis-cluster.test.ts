@@ -1,0 +1,180 @@
+import { once } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import * as ioredis6 from 'ioredis'
+import * as ioredis5 from 'ioredis-5'
+import * as redis6 from 'redis'
+import * as redis5 from 'redis-5'
+import t from 'tap'
+import type { Test } from 'tap'
+import vitals from '../../../lib/index.ts'
+import { isCollected } from '../../support/garbage.ts'
+import { rejection } from './cache-contract.ts'
+import { countedOperations } from '../support/counted.ts'
+import { startCluster } from './support/redis-cluster.ts'
+
+const cluster = await startCluster(t)
+/** Two keys of one slot, and one of another node. */
+const [here, too, there] = ['{a}1', '{a}2', '{c}1'] as const
+
+async function start (t: Test): Promise<FastifyInstance> {
+  const app = fastify()
+  await app.register(vitals, { endpoint: false })
+  t.teardown(() => app.close())
+  return app
+}
+
+async function health (app: FastifyInstance): Promise<unknown> {
+  await app.vitals.render()
+  return app.vitals.read('health_dependency_status', { dependency: 'cluster' })
+}
+
+for (const [title, { Cluster }] of Object.entries({ 'ioredis 6': ioredis6, 'ioredis 5': ioredis5 as unknown as Pick<typeof ioredis6, 'Cluster'> })) {
+  t.test(`${title}: Cluster`, async t => {
+    const app = await start(t)
+    const client = new Cluster(cluster.ports.map(port => ({ host: '127.0.0.1', port })), { lazyConnect: true })
+    t.equal(app.vitals.instrument(client, { name: 'cluster' }), client)
+    t.teardown(() => client.disconnect())
+    const counted = (): Promise<Record<string, number>> => countedOperations(app, 'cluster')
+    const before = client.sendCommand
+    await client.connect()
+    t.equal(await health(app), 1)
+    await Promise.all([client.set(here, '1'), client.set(too, '1'), client.set(there, '1')])
+    await Promise.all([client.get(here), client.get(there), client.get('missing')])
+    t.same(await counted(), { 'set success': 3, 'get hit': 2, 'get miss': 1 })
+    await client.pipeline().get(here).get(too).exec()
+    await client.multi().get(here).set(too, '2').exec()
+    t.same(await counted(), { 'set success': 4, 'get hit': 5, 'get miss': 1 })
+    await rejection(client.mget(here, there))
+    t.equal((await counted())['mget error'], 1)
+    t.equal(app.vitals.uninstrument(client), true)
+    t.equal(client.sendCommand === before, false)
+    app.vitals.instrument(client, { name: 'cluster' })
+
+    await t.test('counts what a node redirects once', async t => {
+      await client.set(here, 'moved')
+      const earlier = await counted()
+      await cluster.move(here, too)
+      t.equal(await client.get(here), 'moved')
+      t.equal((await counted())['get hit'], earlier['get hit']! + 1)
+      t.equal((await counted())['get error'], undefined)
+    })
+
+    await t.test('counts a pipeline that is redirected once, and one that is not sent again as it ended', async t => {
+      await client.set(here, 'moved')
+      await client.set(too, 'moved')
+      const earlier = await counted()
+      await cluster.move(here, too)
+      t.same(await client.pipeline().get(here).get(too).exec(), [[null, 'moved'], [null, 'moved']])
+      t.equal((await counted())['get hit'], earlier['get hit']! + 2)
+      t.equal((await counted())['get error'], undefined)
+      t.same((await client.pipeline().get(here).lpush(too, 'x').exec())!.map(([error]) => error?.message.slice(0, 9)), [undefined, 'WRONGTYPE'])
+      t.equal((await counted())['get hit'], earlier['get hit']! + 3)
+      t.equal((await counted())['lpush error'], 1)
+      const end = await cluster.beginToMove(here)
+      t.match((await client.pipeline().set(too, 'y').get(here).exec())!.map(([error]) => error?.message), [undefined, /^ASK /])
+      await setImmediate()
+      t.equal((await counted())['get error'], 1)
+      t.equal((await counted())['set success'], earlier['set success']! + 1)
+      await client.del(too)
+      await end()
+    })
+
+    const ended = once(client, 'end')
+    client.disconnect()
+    await ended
+    t.equal(await health(app), 0)
+  })
+}
+
+type Library = Pick<typeof redis6, 'createCluster'>
+
+for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': redis5 as unknown as Library })) {
+  t.test(`${title}: createCluster`, async t => {
+    const open = (options: object = {}) => library.createCluster({ rootNodes: cluster.ports.map(port => ({ url: `redis://127.0.0.1:${port}` })), ...options }).on('error', () => {})
+    const app = await start(t)
+    const client = open()
+    const { _self: self } = client as unknown as { _self: { _slots: { nodeClient: unknown }, _execute: unknown } }
+    const before = [self._slots.nodeClient, self._execute]
+    app.vitals.instrument(client, { name: 'cluster' })
+    const counted = (): Promise<Record<string, number>> => countedOperations(app, 'cluster')
+    t.equal(await health(app), 0)
+    await client.connect()
+    t.equal(await health(app), 1)
+    await Promise.all([client.set(here, '1'), client.set(too, '1'), client.set(there, '1')])
+    await Promise.all([client.get(here), client.get(there), client.get('missing')])
+    t.equal(await health(app), 1)
+    t.same(await counted(), { 'set success': 3, 'get hit': 2, 'get miss': 1 })
+    await client.multi().get(here).get(too).execAsPipeline()
+    await client.multi().get(here).set(too, '2').exec()
+    t.same(await counted(), { 'set success': 4, 'get hit': 5, 'get miss': 1 })
+
+    await t.test('counts what a node redirects once, also in a transaction where the library sends it again', async t => {
+      await client.set(here, 'moved')
+      const earlier = await counted()
+      await cluster.move(here, too)
+      t.equal(await client.get(here), 'moved')
+      const { count, sum } = app.vitals.read('cache_operation_duration_seconds', { cache_type: 'cluster', operation: 'get' }) as { count: number, sum: number }
+      t.ok(sum > 0)
+      t.equal((await counted())['get hit'], earlier['get hit']! + 1)
+      t.equal((await counted())['get error'], undefined)
+      await cluster.move(here, too)
+      const replies = await client.multi().get(here).get(here).exec().catch((error: Error) => error.message.slice(0, 5))
+      const isSentAgain = title === 'redis 6'
+      t.same(replies, isSentAgain ? ['moved', 'moved'] : 'MOVED')
+      t.equal((await counted())['get hit'], earlier['get hit']! + (isSentAgain ? 3 : 1))
+      t.equal((await counted())['get error'], isSentAgain ? undefined : 2)
+      t.equal((app.vitals.read('cache_operation_duration_seconds', { cache_type: 'cluster', operation: 'get' }) as { count: number }).count, count + 2)
+    })
+
+    await t.test('counts what a node has given away already once', async t => {
+      await client.set(here, 'given')
+      const earlier = await counted()
+      await cluster.beginToMove(here)
+      t.teardown(async () => {
+        await cluster.move(here, too)
+        await cluster.move(here, too)
+      })
+      t.equal(await client.get(here), 'given')
+      t.equal((await counted())['get hit'], earlier['get hit']! + 1)
+      t.equal((await counted())['other success'], undefined)
+      t.equal((await counted())['asking success'], undefined)
+    })
+
+    await t.test('counts what is redirected for ever, and what finds no node', async t => {
+      const strict = open({ maxCommandRedirections: 0 })
+      t.teardown(() => strict.isOpen && strict.destroy())
+      await strict.connect()
+      app.vitals.instrument(strict, { name: 'strict' })
+      await cluster.move(here, too)
+      await rejection(strict.get(here))
+      t.same(await countedOperations(app, 'strict'), { 'get error': 1 })
+      strict.destroy()
+      await rejection(strict.get(here))
+      const after = await countedOperations(app, 'strict')
+      t.equal((after['get error'] ?? 0) + (after['other error'] ?? 0), 2)
+    })
+
+    t.equal(app.vitals.uninstrument(client), true)
+    t.same([self._slots.nodeClient, self._execute], before)
+    const total = Object.values(await counted()).reduce((sum, count) => sum + count, 0)
+    await client.get(here)
+    t.equal(Object.values(await counted()).reduce((sum, count) => sum + count, 0), total)
+    app.vitals.instrument(client, { name: 'cluster' })
+    await client.get(here)
+    t.equal(Object.values(await counted()).reduce((sum, count) => sum + count, 0), total + 1)
+    client.destroy()
+    t.equal(await health(app), 0)
+
+    const dropped = await (async () => {
+      const other = open()
+      app.vitals.instrument(other, { name: 'dropped' })
+      await other.connect()
+      await other.get(here)
+      other.destroy()
+      return new WeakRef(other)
+    })()
+    t.ok(await isCollected(dropped))
+  })
+}

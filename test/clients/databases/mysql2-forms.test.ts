@@ -1,0 +1,292 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import mysql from 'mysql2'
+import type { Connection, Pool, PoolConnection } from 'mysql2'
+import mysqlPromise from 'mysql2/promise'
+import t from 'tap'
+import type { Test } from 'tap'
+import type { HistogramValue } from '../../../lib/index.ts'
+import { freePort } from '../../support/free-port.ts'
+import { instrumented } from '../support/instrumented.ts'
+import type { Readers } from '../support/instrumented.ts'
+import { startMariadb } from './support/mariadb-server.ts'
+
+const server = await startMariadb(t)
+const address = { host: '127.0.0.1', port: server.port, user: 'root', database: 'mysql' }
+
+const setUp = mysql.createConnection(address)
+for (const table of ['waiting', 'early', 'one', 'cluster', 'hidden']) await setUp.promise().query(`create table ${table} (id int)`)
+setUp.destroy()
+
+/** It is in the documentation, not in the types. */
+const { createQuery } = mysql as unknown as { createQuery (sql: string, values: unknown, callback: unknown, options: object): string }
+
+interface Forms extends Readers {
+  pool: Pool
+  connection: PoolConnection
+}
+
+async function open (t: Test, options: mysql.PoolOptions = {}): Promise<Forms> {
+  const pool = mysql.createPool({ ...address, connectionLimit: 2, ...options })
+  const readers = await instrumented(t, pool, 'mysql')
+  const connection = await called<PoolConnection>(done => pool.getConnection(done))
+  connection.on('error', () => {})
+  t.teardown(async () => {
+    connection.destroy()
+    await called(done => pool.end(error => done(error, undefined)))
+  })
+  await connection.promise().query('create temporary table notes (id integer primary key, note varchar(50))')
+  await connection.promise().query('insert into notes values (1, \'one\'), (2, \'two\'), (3, \'three\')')
+  return { pool, connection, ...readers }
+}
+
+/** Rejects with what a callback is given. */
+function called<R> (start: (callback: (error: Error | null | undefined, result: R) => void) => unknown): Promise<R> {
+  return new Promise((resolve, reject) => { start((error, result) => error ? reject(error) : resolve(result)) })
+}
+
+t.test('counts every form of a statement once, with the answer of a bare connection', async t => {
+  const { connection, count } = await open(t, { namedPlaceholders: true })
+  const bare = mysql.createConnection(address)
+  t.teardown(() => bare.destroy())
+  await bare.promise().query('create temporary table notes (id integer primary key, note varchar(50))')
+  await bare.promise().query('insert into notes values (1, \'one\'), (2, \'two\'), (3, \'three\')')
+  const select = 'select note from notes where id = ?'
+  const prepared = (connection: Connection): Promise<mysql.PrepareStatementInfo> => called(done => connection.prepare(select, done))
+  const forms: Record<string, (connection: Connection) => Promise<unknown>> = {
+    text: connection => called(done => connection.query('select note from notes where id = 2', done)),
+    'text and values': connection => called(done => connection.query(select, [2], done)),
+    options: connection => called(done => connection.query({ sql: select, values: [2] }, done)),
+    'options and values': connection => called(done => connection.query({ sql: select }, [2], done)),
+    'rows as arrays': connection => called(done => connection.query({ sql: select, rowsAsArray: true }, [2], done)),
+    'a query object': connection => called(done => connection.query(createQuery('select note from notes where id = 2', undefined, done, {}))),
+    'prepared at once': connection => called(done => connection.execute(select, [2], done)),
+    'prepared at once, without values': connection => called(done => connection.execute('select note from notes where id = 2', done)),
+    'prepared at once, with options': connection => called(done => connection.execute({ sql: select }, [2], done)),
+    'prepared before': async connection => {
+      const statement = await prepared(connection)
+      return await called(done => statement.execute([2], done))
+    },
+    'a promise': async connection => (await connection.promise().query(select, [2]))[0],
+    'a promise, prepared': async connection => (await connection.promise().execute(select, [2]))[0],
+    events: async connection => await rowsOf(connection.query(select, [2])),
+    'events, prepared at once': async connection => await rowsOf(connection.execute(select, [2])),
+    'events, prepared before': async connection => await rowsOf((await prepared(connection)).execute([2]) as unknown as mysql.Query),
+    'a stream': async connection => await connection.query(select, [2]).stream().toArray()
+  }
+  let counted = 0
+  for (const [name, run] of Object.entries(forms)) {
+    const answer = await run(connection)
+    t.same(answer, await run(bare), name)
+    t.ok(Array.isArray(answer) && answer.length === 1, name)
+    t.equal(count('SELECT', 'notes'), ++counted, name)
+  }
+  const named = await called(done => connection.query('select note from notes where id = :id', { id: 3 }, done))
+  t.same(named, [{ note: 'three' }], 'named placeholders')
+  t.equal(count('SELECT', 'notes'), ++counted)
+})
+
+async function rowsOf (command: mysql.Query): Promise<unknown[]> {
+  const rows: unknown[] = []
+  command.on('result', row => rows.push(row))
+  await once(command, 'end')
+  return rows
+}
+
+t.test('counts every form of an error once, and passes it on', async t => {
+  const { connection, errors, count } = await open(t)
+  const wrong = 'insert into notes (id) values (1)'
+  const code = 'ER_DUP_ENTRY'
+  const forms: Record<string, () => Promise<unknown>> = {
+    callback: () => called(done => connection.query(wrong, done)),
+    'prepared at once': () => called(done => connection.execute(wrong, done)),
+    promise: () => connection.promise().query(wrong),
+    events: () => once(connection.query(wrong), 'end'),
+    'events, prepared at once': () => once(connection.execute(wrong), 'end'),
+    stream: () => connection.query(wrong).stream().toArray()
+  }
+  let counted = 0
+  for (const [name, run] of Object.entries(forms)) {
+    await t.rejects(run(), { code }, name)
+    t.equal(errors('INSERT', code), ++counted, name)
+  }
+  await t.rejects(called(done => connection.execute('select nothing from notes', done)), { code: 'ER_BAD_FIELD_ERROR' }, 'of a statement that cannot be prepared')
+  await t.rejects(once(connection.execute('select nothing from notes'), 'end'), { code: 'ER_BAD_FIELD_ERROR' })
+  t.equal(errors('SELECT', 'ER_BAD_FIELD_ERROR'), 2)
+  t.throws(() => connection.execute('select ? from notes', [undefined as unknown as null]), TypeError)
+  t.equal(errors('SELECT', 'TypeError'), 1)
+  t.throws(() => { connection.query(null as unknown as string) }, TypeError)
+  t.equal(count('other', 'other', 'error'), 1)
+})
+
+t.test('calls callbacks with their own this, and throws what they throw', async t => {
+  const { connection } = await open(t)
+  await new Promise<void>(resolve => {
+    const command = connection.query('select 1', function (this: unknown) {
+      t.equal(this, command)
+      resolve()
+    })
+  })
+})
+
+t.test('counts transactions of the methods, and those that a lost connection leaves', async t => {
+  const { pool, connection, transactions } = await open(t)
+  const promised = connection.promise()
+  await promised.beginTransaction()
+  await promised.commit()
+  await called(done => connection.beginTransaction(error => done(error, undefined)))
+  await called(done => connection.rollback(() => done(null, undefined)))
+  t.equal(transactions('committed'), 1)
+  t.equal(transactions('rolled_back'), 1)
+  await promised.beginTransaction()
+  const ended = new Promise(resolve => connection.once('end', resolve))
+  await pool.promise().query(`kill ${connection.threadId}`)
+  await ended
+  t.equal(transactions('rolled_back'), 2)
+})
+
+t.test('counts the statements of a connection that breaks, in each form', async t => {
+  const { connection, errors } = await open(t)
+  const sleeping = t.rejects(called(done => connection.query('select sleep(60)', done)))
+  const queued = connection.query('select 1 from queued')
+  await server.kill()
+  await sleeping
+  await server.start()
+  const [lost, reset] = ['PROTOCOL_CONNECTION_LOST', 'ECONNRESET'].map(type => errors('SELECT', type))
+  t.equal(lost! + reset!, 2)
+  t.ok(queued)
+  connection.destroy()
+  await t.rejects(called(done => connection.query('select 1', done)), /closed state/)
+  const failed = once(connection, 'error')
+  connection.query('select 1')
+  await failed
+  t.equal(errors('SELECT', 'connection_closed'), 2)
+})
+
+t.test('counts the waits of a pool that gives up', async t => {
+  const impatient = await open(t, { connectionLimit: 1, waitForConnections: false })
+  await t.rejects(impatient.pool.promise().query('select 1 from waiting'), /No connections available/)
+  t.equal(impatient.errors('SELECT', 'connection_timeout'), 1)
+  t.equal(impatient.read('db_connection_timeouts_total'), 1)
+
+  const short = await open(t, { connectionLimit: 1, queueLimit: 1 })
+  const waiting = short.pool.promise().query('select 1 from waiting')
+  await t.rejects(called(done => short.pool.execute('select 1 from waiting', done)), /Queue limit/)
+  await short.vitals.render()
+  t.equal(short.read('db_connection_pool_pending'), 1)
+  t.equal(short.read('db_connection_pool_active'), 1)
+  short.connection.release()
+  await waiting
+  t.equal(short.count('SELECT', 'waiting'), 1)
+  t.equal(short.count('SELECT', 'waiting', 'error'), 1)
+  t.equal(short.read('db_connection_timeouts_total'), 1)
+  t.equal((short.read('db_connection_wait_seconds') as HistogramValue).count, 2, 'the first connection and the one that waited')
+
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const slow = mysql.createPool({ ...address, port: (silent.address() as AddressInfo).port, connectTimeout: 50 })
+  const { errors, read } = await instrumented(t, slow, 'mysql')
+  await t.rejects(slow.promise().query('select 1 from waiting'), { code: 'ETIMEDOUT' })
+  t.equal(errors('SELECT', 'ETIMEDOUT'), 1)
+  t.equal(read('db_connection_timeouts_total'), 1)
+  await slow.promise().end()
+  await t.rejects(slow.promise().query('select 1 from waiting'), /Pool is closed/)
+  t.equal(errors('SELECT', 'pool_closed'), 1)
+})
+
+t.test('counts a statement of the pool that finds no server, in each form', async t => {
+  const pool = mysql.createPool({ ...address, port: await freePort() })
+  t.teardown(() => { pool.end() })
+  const { errors, count } = await instrumented(t, pool, 'mysql')
+  await t.rejects(once(pool.query('select 1 from events'), 'end'), { code: 'ECONNREFUSED' })
+  await t.rejects(pool.query('select 1 from streams').stream().toArray(), { code: 'ECONNREFUSED' })
+  await t.rejects(pool.promise().query({ sql: 'select 1 from options' }), { code: 'ECONNREFUSED' })
+  await t.rejects(pool.promise().getConnection(), { code: 'ECONNREFUSED' })
+  t.equal(errors('SELECT', 'ECONNREFUSED'), 3)
+  t.equal(count('SELECT', 'streams', 'error'), 1)
+  t.throws(() => { pool.query(null as unknown as string) }, TypeError)
+})
+
+t.test('counts a wait once, also when the connection that it waited for is lost', async t => {
+  const { pool, connection, count, read } = await open(t, { connectionLimit: 1 })
+  const waiting = pool.promise().query('select 1 from waiting')
+  connection.destroy()
+  await waiting
+  t.equal(count('SELECT', 'waiting'), 1)
+  t.equal((read('db_connection_wait_seconds') as HistogramValue).count, 2)
+})
+
+t.test('sees the connections that a pool has when it is instrumented, and leaves them as they were', async t => {
+  const pool = mysql.createPool({ ...address, connectionLimit: 2 })
+  t.teardown(() => { pool.end() })
+  const connection = await pool.promise().getConnection()
+  const { vitals, count } = await instrumented(t, pool.promise(), 'mysql')
+  t.equal(vitals.instrument(pool, { name: 'forms' }), pool, 'the pool itself is observed with its wrapper')
+  t.equal(vitals.instrument(connection.connection, { name: 'forms' }), connection.connection)
+  const another = pool.promise()
+  t.equal(vitals.instrument(another, { name: 'forms' }), another)
+  await connection.query('select 1 from early')
+  await another.query('select 1 from early')
+  t.equal(count('SELECT', 'early'), 2)
+  vitals.uninstrument(another)
+  await pool.promise().query('select 1 from early')
+  t.equal(count('SELECT', 'early'), 3)
+  connection.release()
+})
+
+t.test('observes one connection, with promises too, and nothing of it twice', async t => {
+  const connection = await mysqlPromise.createConnection(address)
+  t.teardown(() => connection.destroy())
+  const { vitals, count, transactions } = await instrumented(t, connection, 'mysql')
+  await connection.query('select 1 from one')
+  await connection.beginTransaction()
+  await connection.execute('select ? from one', [1])
+  await connection.commit()
+  t.equal(count('SELECT', 'one'), 2)
+  t.equal(transactions('committed'), 1)
+  t.equal(vitals.uninstrument(connection), true)
+  await connection.query('select 1 from one')
+  t.equal(count('SELECT', 'one'), 2)
+})
+
+t.test('observes the pools of a cluster, also those that come later', async t => {
+  const cluster = mysql.createPoolCluster()
+  t.teardown(() => { cluster.end() })
+  cluster.add('first', { ...address, connectionLimit: 2 })
+  const { vitals, count, read } = await instrumented(t, cluster, 'mysql')
+  cluster.add('second', { ...address, connectionLimit: 3 })
+  for (const name of ['first', 'second']) {
+    const connection = await called<PoolConnection>(done => cluster.getConnection(name, done))
+    await connection.promise().query('select 1 from cluster')
+    connection.release()
+  }
+  await called(done => cluster.of('*').query('select 1 from cluster', done))
+  t.equal(count('SELECT', 'cluster'), 3)
+  await vitals.render()
+  t.equal(read('db_connection_pool_max'), 5)
+  t.equal(vitals.uninstrument(cluster), true)
+  await called(done => cluster.of('*').query('select 1 from cluster', done))
+  t.equal(count('SELECT', 'cluster'), 3)
+})
+
+t.test('does without the private lists of a pool', async t => {
+  const pool = mysql.createPool({ ...address, connectionLimit: 0 })
+  t.teardown(() => { pool.end() })
+  const client = new Proxy(pool, { get: (target, name) => String(name).startsWith('_') ? undefined : Reflect.get(target, name) })
+  const { vitals, count, read } = await instrumented(t, client, 'mysql')
+  await pool.promise().query('select 1 from hidden')
+  t.equal(count('SELECT', 'hidden'), 1)
+  await vitals.render()
+  for (const state of ['size', 'active', 'idle', 'pending', 'max']) t.equal(read(`db_connection_pool_${state}`), undefined)
+  t.equal(vitals.uninstrument(client), true)
+})
+
+t.test('counts the first statement of a text that has several', async t => {
+  const { connection, count } = await open(t, { multipleStatements: true })
+  const [results] = await connection.promise().query('select 1 from notes; insert into notes values (4, \'; commit\')')
+  t.equal((results as unknown[]).length, 2)
+  t.equal(count('SELECT', 'notes'), 1)
+  t.equal(count('INSERT', 'notes'), 1, 'the one of the set-up')
+})
