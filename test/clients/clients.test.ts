@@ -127,6 +127,7 @@ t.test('failed queries have an error type under OpenTelemetry\'s names', async t
   await pool.query('select 1 from pg_class')
   await t.rejects(pool.query('select wrong from pg_class'), { code: '42703' })
   await pool.query('select 1')
+  await pool.query('begin; commit')
   const text = await app.vitals.render()
   const scope = 'otel_scope_name="fastify-vitals"'
   const operation = 'db_system_name="postgresql",db_namespace="postgres",db_client_connection_pool_name="primary",db_operation_name="SELECT"'
@@ -136,6 +137,7 @@ t.test('failed queries have an error type under OpenTelemetry\'s names', async t
   t.equal(count(sorted(operation)), '1', 'a table that cannot be told is left out')
   for (const state of ['idle', 'used']) t.match(text, new RegExp(`^db_client_connection_count\\{.*,db_client_connection_state="${state}",.*\\} \\d$`, 'm'))
   for (const line of ['db_client_connection_max{', 'db_client_connection_pending_requests{', 'db_client_connection_wait_time_seconds_count{']) t.match(text, line)
+  t.match(text, /^db_transactions_total\{.*,status="committed",.*\} 1$/m)
   t.notMatch(text, /^db_(queries|query|connection)/m)
 })
 

@@ -70,9 +70,7 @@ export class NodeRedisGroup {
 
   detach (): void {
     for (const restore of this.#restores) restore()
-    for (const ref of this.#members) {
-      const self = ref.deref()
-      if (self === undefined) continue
+    for (const self of [...this.#members].map(ref => ref.deref()).filter(self => self !== undefined)) {
       this.#connections.get(self)!.detach()
       this.#observed.delete(self)
     }

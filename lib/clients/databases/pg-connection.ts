@@ -82,13 +82,11 @@ export class PgConnection {
       settle(error, rest[0])
       return Reflect.apply(callback, this, [error, ...rest])
     }
+    const result = Reflect.apply(original, receiver, args.toSpliced(at, 1, observed))
     const [config] = args as [Config | string]
-    try {
-      return Reflect.apply(original, receiver, args.toSpliced(at, 1, observed))
-    } finally {
-      // pg writes the callback into the application's own object.
-      if (typeof config === 'object' && config.callback === observed) config.callback = callback
-    }
+    // Older versions write the callback into the application's own object.
+    if (typeof config === 'object' && config.callback === observed) config.callback = callback
+    return result
   }
 
   /** What it returns takes the place of the promise, so that a rejection that nobody handles stays one. */

@@ -4,13 +4,13 @@ import type { PoolReading } from './db.ts'
 import { PgConnection } from './pg-connection.ts'
 import { wrapMethod } from '../wrap-method.ts'
 
-/** What is used of a pool of pg-pool: its public interface, and the list of its clients where there is one. */
+/** What is used of a pool of pg-pool: its public interface, and the list of its clients. */
 interface PgPool extends NodeJS.EventEmitter {
   readonly totalCount: number
   readonly idleCount: number
   readonly waitingCount: number
   readonly options: { readonly max?: number, readonly database?: string, readonly connectionString?: string }
-  readonly _clients?: readonly object[]
+  readonly _clients: readonly object[]
 }
 
 interface PgClient extends NodeJS.EventEmitter {
@@ -30,8 +30,8 @@ export const pg: ClientAdapter = {
 }
 
 function isPool (client: object): client is PgPool {
-  const { query, connect, totalCount, idleCount, waitingCount } = client as Readonly<Record<string, unknown>>
-  return typeof query === 'function' && typeof connect === 'function' && [totalCount, idleCount, waitingCount].every(Number.isInteger)
+  const { query, connect, totalCount, idleCount, waitingCount, _clients } = client as Readonly<Record<string, unknown>>
+  return typeof query === 'function' && typeof connect === 'function' && [totalCount, idleCount, waitingCount].every(Number.isInteger) && Array.isArray(_clients)
 }
 
 function isClient (client: object): client is PgClient {
@@ -52,7 +52,7 @@ function attachPool (pool: PgPool, context: ClientContext): Attachment {
     context.observed.add(client)
     connections.set(client, new PgConnection(client as PgClient, db))
   }
-  pool._clients?.forEach(observe)
+  pool._clients.forEach(observe)
   pool.on('acquire', observe)
   const unwatch = db.watchPool(pool, readPool)
   const restore = observeCheckouts(pool, db)
@@ -61,7 +61,7 @@ function attachPool (pool: PgPool, context: ClientContext): Attachment {
       restore()
       unwatch()
       pool.off('acquire', observe)
-      for (const client of pool._clients ?? []) {
+      for (const client of pool._clients) {
         if (connections.has(client)) context.observed.delete(client)
         connections.get(client)?.detach()
       }

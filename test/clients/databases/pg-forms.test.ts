@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import fastify from 'fastify'
 import pg from 'pg'
 import Cursor from 'pg-cursor'
@@ -9,6 +10,8 @@ import vitals from '../../../lib/index.ts'
 import type { Vitals } from '../../../lib/index.ts'
 import { startPostgres } from './support/postgres-server.ts'
 
+// It has no types of its own.
+const { Client: OlderClient } = createRequire(import.meta.url)('pg-8.11') as typeof pg
 const server = await startPostgres(t)
 
 interface Forms {
@@ -121,6 +124,27 @@ t.test('an object of the application is left as pg leaves it, and can be used ag
   t.equal(config.callback, given)
 })
 
+t.test('an older pg, which writes into the object of the application, finds its own function there', async t => {
+  const client = new OlderClient(server.url)
+  const app = fastify()
+  await app.register(vitals, { endpoint: false })
+  app.vitals.instrument(client, { name: 'older' })
+  t.teardown(async () => {
+    await client.end()
+    await app.close()
+  })
+  await client.connect()
+  const config: { text: string, callback?: unknown } = { text: 'select 1 as one from pg_class' }
+  for (const expected of [1, 2]) {
+    const isOwn = await new Promise(resolve => {
+      const own = (): void => resolve(config.callback === own)
+      client.query(config, own)
+    })
+    t.equal(isOwn, true)
+    t.equal(app.vitals.read('db_queries_total', { system: 'postgresql', client: 'older', operation: 'SELECT', table: 'pg_class', status: 'success' }), expected)
+  }
+})
+
 t.test('counts a cursor once, when it is read to its end or closed', async t => {
   const { client, count } = await open(t)
   const cursor = client.query(new Cursor<{ id: number }>('select id from notes order by id'))
@@ -156,10 +180,11 @@ t.test('counts what pg refuses by itself', async t => {
   const { pool, client, count, vitals } = await open(t)
   t.throws(() => client.query(null as never), { message: /null or undefined query/ })
   t.throws(() => client.query({ text: 'select 1 from notes', callback: 7 } as never), { message: 'callback is not a function' })
-  t.equal(count('other', 'other', 'error'), 1)
+  t.throws(() => client.query(null as never, () => {}), { message: /null or undefined query/ })
+  t.equal(count('other', 'other', 'error'), 2)
   t.equal(count('SELECT', 'notes', 'error'), 1)
   await t.rejects(called(done => pool.query(done as never)), { message: /function as the first parameter/ })
-  t.equal(vitals.read('db_query_errors_total', { system: 'postgresql', client: 'forms', operation: 'other', error_type: 'TypeError' }), 1)
+  t.equal(vitals.read('db_query_errors_total', { system: 'postgresql', client: 'forms', operation: 'other', error_type: 'TypeError' }), 2)
 })
 
 t.test('leaves alone what has none of the methods that tell its end', async t => {
