@@ -24,7 +24,8 @@ const clients = {
     return { client, operate: () => client.execute('select note from notes where id = ?', [7]) }
   },
   async 'better-sqlite3 get' () {
-    const Database = require('better-sqlite3')
+    // A native library: that of this package is for the Node that is measured.
+    const { default: Database } = await import('better-sqlite3')
     const client = new Database(':memory:')
     await fill((sql) => client.exec(sql))
     return { client, prepare: () => client.prepare('select note from notes where id = ?'), call: (statement) => statement.get(7) }
