@@ -25,7 +25,7 @@ const clients = {
 export const columns = ['bare again (the noise)', 'fastify-vitals (over a network ≤ 1.02)', 'bare, µs', 'fastify-vitals, µs']
 
 const variants = ['bare', 'bare-again', 'vitals']
-const warmUpSlices = 3
+const warmUpSlices = 12
 
 export async function measure (_names, { generations, rounds, log }) {
   const results = new Map()

@@ -8,7 +8,7 @@ interface PgClient extends NodeJS.EventEmitter {
   getTransactionStatus? (): string | null
 }
 
-type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
+type Callback = (this: unknown, error: unknown, result?: unknown) => unknown
 
 interface Config {
   readonly text?: unknown
@@ -56,8 +56,8 @@ export class PgConnection {
   readonly #onEnd = (): void => this.#transactions.lost()
 
   #query (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
-    const [config] = args as [Config | string | null | undefined]
-    const known = this.#db.statement(typeof config === 'string' ? config : config?.text ?? config?.cursor?.text)
+    const config = args[0] as Config | string | null | undefined
+    const known = this.#db.statement(textOf(config))
     const status = this.#client.getTransactionStatus?.()
     if (typeof status === 'string') this.#transactions.saw(status !== 'I')
     const startedMs = performance.now()
@@ -76,14 +76,16 @@ export class PgConnection {
     }
   }
 
+  /** The hot path, measured in bench. */
   #call (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[], at: number, callback: Callback, known: StatementRow, startedMs: number): unknown {
-    const settle = (error: unknown, result: unknown): void => error ? this.#failed(known, startedMs, error) : this.#succeeded(known, startedMs, result)
-    const observed: Callback = function (error, ...rest) {
-      settle(error, rest[0])
-      return Reflect.apply(callback, this, [error, ...rest])
+    const connection = this
+    const observed: Callback = function (error, result) {
+      if (error) connection.#failed(known, startedMs, error)
+      else connection.#succeeded(known, startedMs, result)
+      return callback.call(this, error, result)
     }
-    const result = Reflect.apply(original, receiver, args.toSpliced(at, 1, observed))
-    const [config] = args as [Config | string]
+    const config = args[0] as Config | string
+    const result = at === 1 ? original.call(receiver, config, observed) : original.call(receiver, config, args[1], observed)
     // Older versions write the callback into the application's own object.
     if (typeof config === 'object' && config.callback === observed) config.callback = callback
     return result
@@ -127,6 +129,13 @@ export class PgConnection {
     row.failed(startedMs, error, ERROR_TYPES[(error as Error).message])
     this.#transactions.failed(statement)
   }
+}
+
+/** The statement of what `query()` is given first: text, a configuration object, what has a `submit()`. */
+export function textOf (given: unknown): unknown {
+  if (typeof given === 'string') return given
+  const config = given as Config | null | undefined
+  return config?.text ?? config?.cursor?.text
 }
 
 function isSubmittable (config: unknown): config is Submittable {

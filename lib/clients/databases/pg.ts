@@ -1,7 +1,7 @@
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
-import type { DbClient, StatementRow } from './db-client.ts'
+import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
-import { PgConnection } from './pg-connection.ts'
+import { PgConnection, textOf } from './pg-connection.ts'
 import { wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a pool of pg-pool: its public interface, and the list of its clients. */
@@ -17,7 +17,7 @@ interface PgClient extends NodeJS.EventEmitter {
   readonly database?: string
 }
 
-type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
+type Callback = (this: unknown, error: unknown, client?: unknown, release?: unknown) => unknown
 
 /** What pg-pool says when a connection takes too long; its errors have no code. */
 const TIMEOUTS: ReadonlySet<unknown> = new Set(['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout'])
@@ -82,36 +82,37 @@ function readPool ({ totalCount, idleCount, waitingCount, options }: PgPool): Po
   return { size: totalCount, active: totalCount - idleCount, idle: idleCount, pending: waitingCount, max: options.max }
 }
 
+/** No query of the pool is asking for a connection. */
+const NOTHING = Symbol('nothing')
+
 /** Times each checkout, and counts queries of the pool that never got to a connection. */
 function observeCheckouts (pool: object, db: DbClient): () => void {
-  /** The statement of `pool.query()` for as long as it asks for a connection, which it does at once. */
-  let asking: StatementRow | undefined
+  /** What `pool.query()` was given, for as long as it asks for a connection, which it does at once. */
+  let asking: unknown = NOTHING
   const restoreQuery = wrapMethod(pool, 'query', (receiver, original, args) => {
-    const [config] = args as [{ text?: unknown } | string | undefined]
-    asking = db.statement(typeof config === 'string' ? config : config?.text)
+    asking = args[0]
     try {
       return Reflect.apply(original, receiver, args)
     } finally {
-      asking = undefined
+      asking = NOTHING
     }
   })
   const restoreConnect = wrapMethod(pool, 'connect', (receiver, original, args) => {
     const query = asking
+    const callback = args[0] as Callback | undefined
     const startedMs = performance.now()
     const failed = (error: unknown): void => {
       const isTimeout = TIMEOUTS.has((error as Error).message)
       if (isTimeout) db.connectionTimedOut()
-      query?.row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
+      if (query !== NOTHING) db.statement(textOf(query)).row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
     }
-    const [callback] = args as [Callback | undefined]
     try {
       if (typeof callback === 'function') {
-        const observed: Callback = function (error, ...rest) {
+        return original.call(receiver, function (this: unknown, error: unknown, client: unknown, release: unknown) {
           if (error) failed(error)
           else db.connected(startedMs)
-          return Reflect.apply(callback, this, [error, ...rest])
-        }
-        return Reflect.apply(original, receiver, [observed])
+          return callback.call(this, error, client, release)
+        })
       }
       return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(client => {
         db.connected(startedMs)
