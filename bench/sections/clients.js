@@ -6,8 +6,8 @@ import { geometricMean, median, shuffled, summary } from '../stats.js'
 import { cell, number } from '../table.js'
 
 export const title = 'An operation of an instrumented client'
-export const method = `CPU time (user and system, whole process) of a process that uses a client, eight operations at a time, ÷ the same without
-instrumentation; beside it one operation by the clock. Redis: GET. PostgreSQL and MariaDB: a row by its key, in a pool of four connections. All servers are real
+export const method = `CPU time (user and system, whole process) of a process that uses a client, eight operations at a time, ÷ the same where the client
+is not instrumented; beside it one operation by the clock. Redis: GET. PostgreSQL and MariaDB: a row by its key, in a pool of four connections. All servers are real
 and on the same machine. SQLite: a row by its key from a database in memory. LRU cache: hits in 1,024 entries, and sets of entries that are there. Slices of operations, all
 processes in turn in a random order, over several generations of processes. OpenTelemetry has no instrumentation for better-sqlite3 or lru-cache.`
 export const uses = 'addTo'
