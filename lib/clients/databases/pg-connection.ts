@@ -8,7 +8,7 @@ interface PgClient extends NodeJS.EventEmitter {
   getTransactionStatus? (): string | null
 }
 
-type Callback = (this: unknown, error: unknown, result?: unknown) => unknown
+type Callback = (this: unknown, ...given: unknown[]) => unknown
 
 interface Config {
   readonly text?: unknown
@@ -79,10 +79,11 @@ export class PgConnection {
   /** The hot path, measured in bench. */
   #call (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[], at: number, callback: Callback, known: StatementRow, startedMs: number): unknown {
     const connection = this
-    const observed: Callback = function (error, result) {
+    const observed: Callback = function (...given) {
+      const [error, result] = given
       if (error) connection.#failed(known, startedMs, error)
       else connection.#succeeded(known, startedMs, result)
-      return callback.call(this, error, result)
+      return Reflect.apply(callback, this, given)
     }
     const config = args[0] as Config | string
     const result = at === 1 ? original.call(receiver, config, observed) : original.call(receiver, config, args[1], observed)

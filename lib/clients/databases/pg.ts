@@ -17,7 +17,7 @@ interface PgClient extends NodeJS.EventEmitter {
   readonly database?: string
 }
 
-type Callback = (this: unknown, error: unknown, client?: unknown, release?: unknown) => unknown
+type Callback = (this: unknown, ...given: unknown[]) => unknown
 
 /** What pg-pool says when a connection takes too long; its errors have no code. */
 const TIMEOUTS: ReadonlySet<unknown> = new Set(['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout'])
@@ -108,11 +108,12 @@ function observeCheckouts (pool: object, db: DbClient): () => void {
     }
     try {
       if (typeof callback === 'function') {
-        return original.call(receiver, function (this: unknown, error: unknown, client: unknown, release: unknown) {
-          if (error) failed(error)
+        const observed: Callback = function (...given) {
+          if (given[0]) failed(given[0])
           else db.connected(startedMs)
-          return callback.call(this, error, client, release)
-        })
+          return Reflect.apply(callback, this, given)
+        }
+        return original.call(receiver, observed)
       }
       return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(client => {
         db.connected(startedMs)

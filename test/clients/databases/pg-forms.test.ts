@@ -145,6 +145,36 @@ t.test('an older pg, which writes into the object of the application, finds its 
   }
 })
 
+t.test('callbacks get just the arguments that pg gives them', async t => {
+  const { client } = await open(t)
+  const bare = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 })
+  const ours = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 })
+  const app = fastify()
+  await app.register(vitals, { endpoint: false })
+  app.vitals.instrument(ours, { name: 'arguments' })
+  t.teardown(async () => {
+    await Promise.all([bare.end(), ours.end()])
+    await app.close()
+  })
+  const numberOf = (start: (callback: (...args: unknown[]) => void) => unknown): Promise<number> => new Promise(resolve => { start((...args) => resolve(args.length)) })
+  const own = new pg.Client(server.url)
+  await own.connect()
+  t.equal(await numberOf(done => client.query('select nothing', done as never)), await numberOf(done => own.query('select nothing', done as never)))
+  t.equal(await numberOf(done => client.query('select 1', done as never)), await numberOf(done => own.query('select 1', done as never)))
+  await own.end()
+  const lengths = async (pool: pg.Pool): Promise<number[]> => {
+    const held = await pool.connect()
+    const refused = await numberOf(done => pool.connect(done as never))
+    held.release()
+    const given = await new Promise<number>(resolve => pool.connect((...args) => {
+      args[2]()
+      resolve(args.length)
+    }))
+    return [refused, given]
+  }
+  t.same(await lengths(ours), await lengths(bare))
+})
+
 t.test('counts a cursor once, when it is read to its end or closed', async t => {
   const { client, count } = await open(t)
   const cursor = client.query(new Cursor<{ id: number }>('select id from notes order by id'))
