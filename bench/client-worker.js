@@ -72,7 +72,7 @@ const { client, operate, prepare, call } = await clients[name]()
 // All of them have the plugin: what it takes to load is not the cost of an operation.
 const { default: vitals } = await import('../dist/index.js')
 const app = require('fastify')()
-await app.register(vitals, { endpoint: false })
+await app.register(vitals, { enabled: true, endpoint: false })
 if (variant === 'vitals') app.vitals.instrument(client, { name: 'bench' })
 
 // What is prepared is, as in an application, after the client was instrumented.

@@ -19,7 +19,7 @@ if (variant === 'otel') {
   // All others have the application and the plugin, so that nothing but the option differs.
   const [{ default: fastify }, { default: vitals }] = await Promise.all([import('fastify'), import('../dist/index.js')])
   const app = fastify()
-  await app.register(vitals, { endpoint: false, outbound: variant === 'vitals' })
+  await app.register(vitals, { enabled: true, endpoint: false, outbound: variant === 'vitals' })
   await app.ready()
 }
 

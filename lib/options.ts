@@ -52,7 +52,10 @@ export interface LimiterOptions {
 
 /** Options of the plugin. They win over the environment, the environment wins over the defaults. */
 export interface VitalsOptions {
-  /** `false`: no hook is added, the interface stays and records nothing. Environment: `METRICS_ENABLED`. @default true */
+  /**
+   * `false`: no hook is added, the interface stays and records nothing; `true` records whatever the ways out, for `render()`, `read()` and
+   * `promRegistry`. Environment: `METRICS_ENABLED`. @default whether there is a way out: the endpoint, a push, a `registry` to share, a meter bridge
+   */
   readonly enabled?: boolean
   /** Whether metrics are served for Prometheus to scrape. @default true */
   readonly endpoint?: boolean
@@ -113,6 +116,8 @@ export type RouteConfig = false | {
 /** Options, environment and defaults as one. */
 export interface ResolvedOptions {
   readonly enabled: boolean
+  /** Nothing is recorded because nothing would show it, not because it was asked for. */
+  readonly isWithoutWayOut: boolean
   readonly endpoint: boolean
   readonly auth: false | ResolvedAuth
   readonly path: string

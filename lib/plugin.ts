@@ -25,7 +25,7 @@ import { resolveOptions } from './resolve-options.ts'
 import type { Attributes } from './series/otlp-identity.ts'
 import { Registry } from './series/registry.ts'
 import { Traces } from './series/traces.ts'
-import { startLine } from './start-line.ts'
+import { NO_WAY_OUT, startLine } from './start-line.ts'
 import { Vitals } from './vitals.ts'
 
 async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void> {
@@ -73,6 +73,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
       for (const part of partings) part()
     })
   }
+  if (options.isWithoutWayOut) log.info(NO_WAY_OUT)
   const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
   const watchLimiters = enabled && options.limiter !== false ? (other: FastifyInstance): void => attachLimiterWatch(other, limiter.watch) : undefined
   watchLimiters?.(app)

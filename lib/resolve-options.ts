@@ -28,11 +28,15 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
   // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
   const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', exemplars = false, outbound = false } = root.object('options', ours, OPTIONS)
-  const isEnabled = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED'], true) : option.boolean('enabled', enabled)
+  const wish = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED']) : option.boolean('enabled', enabled)
   const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
+  const push = resolveOtlp(wish === false || (otlp === undefined && isPushedElsewhere(meters)) ? false : otlp, environment)
+  const isShown = hasEndpoint || push.targets.length > 0 || registry !== undefined || meters instanceof MeterBridge
+  const isEnabled = wish ?? isShown
   const httpLabels = resolveLabels(labels)
   return Object.freeze({
     enabled: isEnabled,
+    isWithoutWayOut: wish === undefined && !isShown,
     endpoint: hasEndpoint,
     auth: isEnabled && hasEndpoint ? resolveAuth(auth, environment) : false,
     path: resolvePath(path, environment),
@@ -45,7 +49,7 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     limits: resolveLimits(limits),
     ignore: resolveIgnore(ignore),
     registry: resolveRegistry(registry, ours),
-    otlp: resolveOtlp(isEnabled && !(otlp === undefined && isPushedElsewhere(meters)) ? otlp : false, environment),
+    otlp: push,
     meters: isEnabled && resolveMeters(meters, environment),
     registries: resolveRegistries(registries),
     naming: option.oneOf('naming', naming, ['prometheus', 'semconv']),
@@ -59,8 +63,8 @@ function isPushedElsewhere (meters: unknown): boolean {
   return meters instanceof MeterBridge && meters.isPushed
 }
 
-function toBoolean (name: string, text: string | undefined, fallback: boolean): boolean {
-  if (text === undefined || text === '') return fallback
+function toBoolean (name: string, text: string | undefined): boolean | undefined {
+  if (text === undefined || text === '') return undefined
   if (/^(?:true|1|yes|on)$/i.test(text)) return true
   if (/^(?:false|0|no|off)$/i.test(text)) return false
   return variable.fail(name, 'true or false', shown(text))

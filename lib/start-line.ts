@@ -1,6 +1,9 @@
 import { describeTarget } from './export/describe-target.ts'
 import type { ResolvedOptions } from './options.ts'
 
+/** Said instead where nothing would show what is recorded. */
+export const NO_WAY_OUT = 'nothing is recorded: there is neither an endpoint nor a push nor a registry or bridge to share. enabled: true records all the same, for render(), read() and promRegistry'
+
 /** One line that says what is on; no secret is in it. */
 export function startLine ({ endpoint, path, auth, listen, otlp, naming, limits, registries, meters, exemplars }: ResolvedOptions): string {
   const parts = [endpoint ? `metrics at ${listen === undefined ? '' : `${listen.host}:${listen.port}`}${path} (${describeAuth(auth)})` : 'no endpoint']

@@ -79,7 +79,7 @@ t.test('a name that two registries or the store have is an error that names both
   for (const register of [one, two]) new promClient.Counter({ name: 'logins_total', help: 'Logins.', registers: [register] }).inc()
   const app = fastify()
   t.teardown(() => app.close())
-  await t.rejects(async () => { await app.register(vitals, { endpoint: false, registries: [one, two] as unknown as PromRegistry[] }) }, {
+  await t.rejects(async () => { await app.register(vitals, { enabled: true, endpoint: false, registries: [one, two] as unknown as PromRegistry[] }) }, {
     code: 'FSV_ERR_METRIC_CONFLICT', message: /prom-client registry 2 of option registries cannot be joined: prom-client registry 1 of option registries takes the name logins_total/
   })
   const store = await openStore(t, { registries: [one as unknown as PromRegistry] })

@@ -13,7 +13,7 @@ const server = await startPostgres(t)
 async function open (t: Test, options: VitalsOptions = {}, logger: object = {}): Promise<FastifyInstance> {
   const app = fastify({ loggerInstance: logger as FastifyBaseLogger })
   t.teardown(() => app.close())
-  await app.register(vitals, { endpoint: false, ...options })
+  await app.register(vitals, { enabled: true, endpoint: false, ...options })
   return app
 }
 

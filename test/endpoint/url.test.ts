@@ -17,7 +17,7 @@ t.test('app.vitals.url is where to scrape, once the application listens', async 
 t.test('app.vitals.url is not there without an endpoint', async t => {
   const app = fastify({ forceCloseConnections: true })
   t.teardown(() => app.close())
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   await app.listen({ port: 0, host: '127.0.0.1' })
   t.equal(app.vitals.url, undefined)
 })

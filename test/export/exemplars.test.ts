@@ -51,7 +51,7 @@ t.test('a request carries the trace that was active when it arrived, whatever is
   t.teardown(() => app.close())
   const spans: string[] = []
   app.server.on('request', () => {})
-  await app.register(vitals, { endpoint: false, exemplars: true })
+  await app.register(vitals, { enabled: true, endpoint: false, exemplars: true })
   // As an instrumentation of node:http does: the whole request runs within its span.
   const emit = app.server.emit.bind(app.server)
   app.server.emit = ((event: string, ...args: unknown[]) => {

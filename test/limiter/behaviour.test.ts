@@ -70,7 +70,7 @@ async function run (scenario: Scenario, order: Order, rateLimit: LimiterPlugin, 
     note: (name, self, args) => notes.push([name, kindOf(self), Array.from(args, kindOf)])
   }
   const options = scenario.options(kit)
-  const watch = (): unknown => app.register(vitals, { endpoint: false })
+  const watch = (): unknown => app.register(vitals, { enabled: true, endpoint: false })
   if (order === 'queued') {
     watch()
     app.register(rateLimit, options)

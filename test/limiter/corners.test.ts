@@ -270,7 +270,7 @@ t.test('gives back what it has wrapped, but not what others have wrapped since',
     const app = fastify()
     t.teardown(() => app.close())
     const { addHook, decorateRequest } = app
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     const wrapper = function (this: FastifyInstance, ...args: Parameters<typeof addHook>) { return addHook.apply(this, args) }
     if (isWrapped) app.addHook = wrapper as never
     await app.ready()
@@ -327,7 +327,7 @@ t.test('sees the limiters of the whole application from a context of its own', a
     let inner: FastifyInstance | undefined
     if (!isFirst) await app.register(rateLimit, { max: 1 })
     await app.register(async child => {
-      await child.register(vitals, { endpoint: false })
+      await child.register(vitals, { enabled: true, endpoint: false })
       inner = child
     })
     if (isFirst) await app.register(rateLimit, { max: 1 })

@@ -58,9 +58,9 @@ async function start (t: Test, server: RedisServer, plugin: LimiterPlugin, isFir
     redis.disconnect()
     await app.close()
   })
-  if (isFirst) await app.register(vitals, { endpoint: false })
+  if (isFirst) await app.register(vitals, { enabled: true, endpoint: false })
   await app.register(plugin, { max: 50, timeWindow: WINDOW, redis })
-  if (!isFirst) await app.register(vitals, { endpoint: false })
+  if (!isFirst) await app.register(vitals, { enabled: true, endpoint: false })
   app.get('/strict', async () => 'fine')
   app.get('/lenient', { config: { rateLimit: { skipOnError: true } } }, async () => 'fine')
   await app.ready()
@@ -135,7 +135,7 @@ t.test('changes nothing for a client of node-redis, which the limiter does not t
     const errors = []
     for (const isWithUs of [false, true]) {
       const app = fastify()
-      if (isWithUs) await app.register(vitals, { endpoint: false })
+      if (isWithUs) await app.register(vitals, { enabled: true, endpoint: false })
       errors.push(await Promise.resolve(app.register(plugin, { redis: client })).then(() => undefined, (error: Error) => error.message))
       await app.close().catch(() => {})
     }

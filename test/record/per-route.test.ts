@@ -151,7 +151,7 @@ t.test('refuses a route configuration that is wrong when the route is declared',
   for (const [what, config] of Object.entries(wrong)) {
     const app = fastify()
     t.teardown(() => app.close())
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     t.throws(() => app.get('/a', { config: { vitals: config as RouteConfig } }, () => 'a'), { code: 'FSV_ERR_INVALID_ROUTE_CONFIG' }, what)
   }
 })

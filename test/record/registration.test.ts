@@ -4,7 +4,8 @@ import type { FastifyInstance } from 'fastify'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
-import vitals, { createRegistry } from '../../lib/index.ts'
+import vitals, { createMeterBridge, createRegistry } from '../../lib/index.ts'
+import type { VitalsOptions } from '../../lib/index.ts'
 import { start } from '../support/start.ts'
 import { send } from '../support/send.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -100,7 +101,7 @@ t.test('counts the whole application when it is registered in a context of its o
   t.teardown(() => app.close())
   app.get('/outside', () => 'outside')
   await app.register(async child => {
-    await child.register(vitals, { endpoint: false })
+    await child.register(vitals, { enabled: true, endpoint: false })
     child.get('/inside', () => 'inside')
     app.decorate('inner', { getter: () => child })
   }, { prefix: '/inner' })
@@ -118,14 +119,14 @@ t.test('counts the whole application when it is registered in a context of its o
 
 t.test('refuses a second registration on the same application, wherever it is', async t => {
   const again: Record<string, (app: FastifyInstance) => unknown> = {
-    'at the root': app => app.register(vitals, { endpoint: false }),
-    'in a child': app => app.register(async child => { await child.register(vitals, { endpoint: false }) }),
+    'at the root': app => app.register(vitals, { enabled: true, endpoint: false }),
+    'in a child': app => app.register(async child => { await child.register(vitals, { enabled: true, endpoint: false }) }),
     'with a store of its own': app => app.register(vitals, { endpoint: false, registry: createRegistry() })
   }
   for (const [where, register] of Object.entries(again)) {
     const app = fastify()
     t.teardown(() => app.close())
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     await t.rejects(async () => { await register(app); await app.ready() }, { code: 'FSV_ERR_ALREADY_REGISTERED', message: /once/ }, where)
   }
   const disabled = fastify()
@@ -134,9 +135,9 @@ t.test('refuses a second registration on the same application, wherever it is', 
   await t.rejects(async () => { await disabled.register(vitals, { enabled: false }) }, { code: 'FSV_ERR_ALREADY_REGISTERED' }, 'also when disabled')
   const siblings = fastify()
   t.teardown(() => siblings.close())
-  await siblings.register(async child => { await child.register(vitals, { endpoint: false }) })
+  await siblings.register(async child => { await child.register(vitals, { enabled: true, endpoint: false }) })
   await t.rejects(async () => {
-    await siblings.register(async child => { await child.register(vitals, { endpoint: false }) })
+    await siblings.register(async child => { await child.register(vitals, { enabled: true, endpoint: false }) })
     await siblings.ready()
   }, { code: 'FSV_ERR_ALREADY_REGISTERED' }, 'in two children')
 })
@@ -186,29 +187,70 @@ t.test('sums what several applications share', async t => {
   await expectOnly(t, two.app, [{ endpoint: '/a', status: 200, responseBytes: 4 }, ...both])
 })
 
-t.test('counts nothing and adds no hook when it is disabled, and keeps the interface', async t => {
-  const hooks: unknown[] = []
-  const { app, port } = await start(t, app => {
+t.test('counts nothing and adds no hook when it is disabled or nothing would show it, and keeps the interface', async t => {
+  const ways: Record<string, VitalsOptions> = { disabled: { enabled: false }, 'without a way out': { endpoint: false } }
+  for (const [way, options] of Object.entries(ways)) {
+    const hooks: unknown[] = []
+    const app = fastify({ forceCloseConnections: true })
+    t.teardown(() => app.close())
+    const { addHook } = app
+    app.addHook = function (this: FastifyInstance, name: string, ...rest: unknown[]) {
+      hooks.push(name)
+      return addHook.call(this, name as never, ...rest as [never])
+    } as never
+    await app.register(vitals, options)
     app.get('/a', () => 'a')
-  }, {
-    vitals: { enabled: false },
-    before: app => {
-      const { addHook } = app
-      app.addHook = function (this: FastifyInstance, name: string, ...rest: unknown[]) {
-        hooks.push(name)
-        return addHook.call(this, name as never, ...rest as [never])
-      } as never
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    t.equal((await send({ port, path: '/a' })).status, 200)
+    await send({ port, path: '/%' })
+    const client = await RawClient.connect({ port })
+    await client.write('nonsense\r\n\r\n').untilEnd()
+    t.equal(app.vitals.enabled, false, way)
+    await expectOnly(t, app, [])
+    t.equal(app.server.listenerCount('clientError'), 1, 'Fastify\'s own')
+    app.vitals.counter({ name: 'things_total', help: 'Things.' }).inc()
+    t.equal(app.vitals.read('things_total'), undefined)
+    t.strictSame(hooks, [], way)
+  }
+})
+
+t.test('says once that nothing is recorded where nothing would show it, and takes each way out for one', async t => {
+  const off = /^fastify-vitals: nothing is recorded: there is neither .* enabled: true records/
+  const register = async (options: VitalsOptions, environment: Record<string, string> = {}): Promise<{ lines: string[], enabled: boolean }> => {
+    Object.assign(process.env, environment)
+    try {
+      const lines: string[] = []
+      const app = fastify({ logger: { level: 'info', stream: { write: (line: string) => { lines.push((JSON.parse(line) as { msg: string }).msg) } } } })
+      t.teardown(() => app.close())
+      await app.register(vitals, options)
+      return { lines: lines.filter(line => off.test(line)), enabled: app.vitals.enabled }
+    } finally {
+      for (const name of Object.keys(environment)) delete process.env[name]
     }
-  })
-  t.equal((await send({ port, path: '/a' })).status, 200)
-  await send({ port, path: '/%' })
-  const client = await RawClient.connect({ port })
-  await client.write('nonsense\r\n\r\n').untilEnd()
-  t.equal(app.vitals.enabled, false)
-  await expectOnly(t, app, [])
-  t.equal(app.server.listenerCount('clientError'), 1, 'Fastify\'s own')
-  app.vitals.counter({ name: 'things_total', help: 'Things.' }).inc()
-  t.strictSame(hooks, [])
+  }
+  const none = { lines: 1, enabled: false }
+  const quiet = { lines: 0, enabled: false }
+  const on = { lines: 0, enabled: true }
+  const cases: [string, VitalsOptions, Record<string, string>, typeof none][] = [
+    ['neither', { endpoint: false }, {}, none],
+    ['a push that is off', { endpoint: false, otlp: false }, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, none],
+    ['no exporter', { endpoint: false }, { OTEL_METRICS_EXPORTER: 'none' }, none],
+    ['registries that only come in', { endpoint: false, meters: false, outbound: true }, {}, none],
+    ['disabled', { endpoint: false, enabled: false }, {}, quiet],
+    ['disabled by the environment', { endpoint: false }, { METRICS_ENABLED: 'false' }, quiet],
+    ['enabled', { endpoint: false, enabled: true }, {}, on],
+    ['enabled by the environment', { endpoint: false }, { METRICS_ENABLED: 'true' }, on],
+    ['an endpoint', { auth: false }, {}, on],
+    ['a push', { endpoint: false, otlp: { endpoint: 'http://127.0.0.1:1', closeTimeoutMs: 50 } }, {}, on],
+    ['a push by the environment', { endpoint: false }, { OTEL_METRICS_EXPORTER: 'console' }, on],
+    ['a shared registry', { endpoint: false, registry: createRegistry() }, {}, on],
+    ['a bridge', { endpoint: false, meters: createMeterBridge() }, {}, on]
+  ]
+  for (const [name, options, environment, expected] of cases) {
+    const { lines, enabled } = await register(options, environment)
+    t.strictSame({ lines: lines.length, enabled }, expected, name)
+  }
 })
 
 t.test('counts on a server that the application made itself', async t => {

@@ -140,7 +140,7 @@ t.test('requests past the limit are still counted, each once, and leave none in 
   for (const limit of limits) {
     const app = fastify()
     t.teardown(() => app.close())
-    await app.register(vitals, { endpoint: false, limits: limit })
+    await app.register(vitals, { enabled: true, endpoint: false, limits: limit })
     for (let route = 0; route < 6; route++) app.get(`/r${route}`, async (_request, reply) => { reply.code(200 + route); return 'x'.repeat(route) })
     for (let round = 0; round < 3; round++) {
       for (let route = 0; route < 6; route++) await app.inject(`/r${route}`)

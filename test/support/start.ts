@@ -24,7 +24,7 @@ export async function start (t: Test, routes: (app: FastifyInstance) => unknown,
   const app = fastify({ forceCloseConnections: true, ...setup.fastify }) as unknown as FastifyInstance
   t.teardown(() => app.close())
   await setup.before?.(app)
-  await app.register(vitals, { endpoint: false, ...setup.vitals })
+  await app.register(vitals, { enabled: true, endpoint: false, ...setup.vitals })
   await routes(app)
   await app.listen({ port: 0, host: setup.host ?? '127.0.0.1' })
   return { app, port: (app.server.address() as AddressInfo).port }

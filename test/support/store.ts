@@ -23,7 +23,7 @@ export async function openStore (t: Test, options: Parameters<typeof vitals>[1] 
   }
   const app = fastify({ logger: { level: 'warn', stream: { write } } })
   t.teardown(() => app.close())
-  await app.register(vitals, { endpoint: false, ...options })
+  await app.register(vitals, { enabled: true, endpoint: false, ...options })
   await app.ready()
   const scrape = async (format: ExpositionFormat = 'prometheus') => parseExposition(await app.vitals.render({ format }), format)
   return { app, vitals: app.vitals, warnings, scrape }

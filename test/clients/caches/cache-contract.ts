@@ -70,7 +70,7 @@ export function cacheContract (t: Test, subject: CacheSubject): void {
   async function open (t: Test, opening: Partial<CacheOpening> = {}): Promise<Instrumented> {
     const session = subject.open({ port: server?.port ?? 0, ...opening })
     const app = fastify()
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     t.teardown(async () => {
       await session.close()
       await app.close()
@@ -178,7 +178,7 @@ export function cacheContract (t: Test, subject: CacheSubject): void {
       await bare.get('missing')
       const before = ownProperties(carrier(bare.client), subject.touched)
       const app = fastify()
-      await app.register(vitals, { endpoint: false })
+      await app.register(vitals, { enabled: true, endpoint: false })
       const counted = (): unknown => app.vitals.read('cache_misses_total', { cache_type: NAME })
       app.vitals.instrument(bare.client, { name: NAME })
       app.vitals.instrument(bare.client, { name: NAME })

@@ -28,7 +28,7 @@ async function compare<C extends object> (t: Test, open: () => Promise<C>, examp
     }
   }
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(() => app.close())
   const bare = await run(client => client)
   t.same(await run(client => app.vitals.instrument(client, { name: 'example' })), bare)

@@ -69,7 +69,7 @@ for (const [title, library] of Object.entries(libraries)) {
     async function open (t: Test, options: object = {}): Promise<Opened> {
       const redis = openRedis(library, { port: server.port }, { db: 0, ...options })
       const app = fastify()
-      await app.register(vitals, { endpoint: false })
+      await app.register(vitals, { enabled: true, endpoint: false })
       t.teardown(async () => {
         redis.disconnect()
         await app.close()

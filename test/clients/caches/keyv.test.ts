@@ -30,7 +30,7 @@ cacheContract(t, {
 
 async function instrumented (t: Test, client: object): Promise<{ app: FastifyInstance, counted (): Promise<Record<string, number>>, size (): Promise<unknown> }> {
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(() => app.close())
   app.vitals.instrument(client, { name: 'layer' })
   return {

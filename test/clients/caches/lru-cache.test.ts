@@ -30,7 +30,7 @@ for (const [title, { LRUCache }] of Object.entries(libraries)) {
     async function open (t: Test, options: object): Promise<Opened> {
       const cache = new LRUCache<string, Value, unknown>(options as Options)
       const app = fastify()
-      await app.register(vitals, { endpoint: false })
+      await app.register(vitals, { enabled: true, endpoint: false })
       t.teardown(() => app.close())
       t.equal(app.vitals.instrument(cache, { name: 'lru' }), cache)
       return {

@@ -76,7 +76,7 @@ for (const [title, library] of Object.entries(libraries)) {
       const client = library.createClient({ ...toOptions({ port: server.port }), database: 0, ...options }) as Client
       client.on('error', () => {})
       const app = fastify()
-      await app.register(vitals, { endpoint: false })
+      await app.register(vitals, { enabled: true, endpoint: false })
       t.teardown(async () => {
         if (client.isOpen) client.destroy()
         await app.close()

@@ -20,7 +20,7 @@ const [here, too, there] = ['{a}1', '{a}2', '{c}1'] as const
 
 async function start (t: Test): Promise<FastifyInstance> {
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(() => app.close())
   return app
 }

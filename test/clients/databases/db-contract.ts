@@ -72,7 +72,7 @@ export function dbContract (t: Test, subject: DbSubject): void {
   async function open (t: Test, opening: Partial<Opening> = {}): Promise<Instrumented> {
     const session = subject.open({ port, max: 4, connectTimeoutMs: 5_000, ...opening })
     const app = fastify()
-    await app.register(vitals, { endpoint: false, limits: { seriesPerMetric: 200 } })
+    await app.register(vitals, { enabled: true, endpoint: false, limits: { seriesPerMetric: 200 } })
     t.teardown(async () => {
       await session.close()
       await app.close()
@@ -253,7 +253,7 @@ export function dbContract (t: Test, subject: DbSubject): void {
       await bare.run('select 1 from contract')
       const before = ownProperties(bare.client, subject.touched)
       const app = fastify()
-      await app.register(vitals, { endpoint: false })
+      await app.register(vitals, { enabled: true, endpoint: false })
       const counted = (): unknown => app.vitals.read('db_queries_total', { system, client: NAME, operation: 'SELECT', table: 'contract', status: 'success' })
       app.vitals.instrument(bare.client, { name: NAME })
       app.vitals.instrument(bare.client, { name: NAME })

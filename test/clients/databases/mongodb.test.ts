@@ -23,7 +23,7 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
   async function open (t: Test, options: mongodb7.MongoClientOptions = {}, url = server.url) {
     const client = new MongoClient(url, options)
     const app = fastify()
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     t.teardown(async () => {
       await client.close()
       await app.close()
@@ -247,7 +247,7 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
   await t.test('must come before the client connects', async t => {
     const client = new MongoClient(server.url, { monitorCommands: true })
     const app = fastify()
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     t.teardown(async () => {
       await client.close()
       await app.close()
@@ -267,7 +267,7 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
     const state = (): unknown => [(client as unknown as { monitorCommands: boolean }).monitorCommands, client.eventNames(), ['on', 'emit', 'db', 'connect'].map(name => Object.getOwnPropertyDescriptor(client, name))]
     const before = state()
     const app = fastify()
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     app.vitals.instrument(client, { name: NAME })
     await client.db().collection('people').find().toArray()
     const counted = (): unknown => app.vitals.read('db_queries_total', { system, client: NAME, operation: 'find', table: 'people', status: 'success' })
@@ -294,7 +294,7 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
 
   await t.test('a client that is dropped can be collected', async t => {
     const app = fastify()
-    await app.register(vitals, { endpoint: false })
+    await app.register(vitals, { enabled: true, endpoint: false })
     t.teardown(() => app.close())
     const ref = await (async () => {
       const client = new MongoClient(server.url)

@@ -26,7 +26,7 @@ const mysqlAddress = { host: '127.0.0.1', port: mariadb.port, user: 'root', data
 
 async function start (t: Test): Promise<{ app: { vitals: Vitals }, count: (system: string, operation: string, table?: string) => number, transactions: (system: string, status: string) => number }> {
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(() => app.close())
   const read = (metric: string, labels: Record<string, string>): number => app.vitals.read(metric, { client: 'primary', ...labels }) as number ?? 0
   return {

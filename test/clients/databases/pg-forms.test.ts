@@ -25,7 +25,7 @@ async function open (t: Test): Promise<Forms> {
   const pool = new pg.Pool({ connectionString: server.url, max: 2 })
   pool.on('error', () => {})
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   app.vitals.instrument(pool, { name: 'forms' })
   const client = await pool.connect()
   client.on('error', () => {})
@@ -127,7 +127,7 @@ t.test('an object of the application is left as pg leaves it, and can be used ag
 t.test('an older pg, which writes into the object of the application, finds its own function there', async t => {
   const client = new OlderClient(server.url)
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   app.vitals.instrument(client, { name: 'older' })
   t.teardown(async () => {
     await client.end()
@@ -150,7 +150,7 @@ t.test('callbacks get just the arguments that pg gives them', async t => {
   const bare = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 })
   const ours = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 })
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   app.vitals.instrument(ours, { name: 'arguments' })
   t.teardown(async () => {
     await Promise.all([bare.end(), ours.end()])
@@ -281,7 +281,7 @@ t.test('sees the connections that a pool had before it was instrumented, and non
   const [busy, idle] = await Promise.all([pool.connect(), pool.connect()])
   idle.release()
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(async () => {
     busy.release()
     await pool.end()
@@ -306,7 +306,7 @@ t.test('sees the connections that a pool had before it was instrumented, and non
 
 t.test('a pool whose connection string is wrong fails as it would', async t => {
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(() => app.close())
   for (const connectionString of ['postgresql://127.0.0.1:1/%E0%A4%A', 'postgresql://127.0.0.1:1']) {
     const [bare, pool] = [new pg.Pool({ connectionString }), new pg.Pool({ connectionString })]

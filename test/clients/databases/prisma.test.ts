@@ -17,7 +17,7 @@ const NAME = 'primary'
 async function open (t: Test, connectionString = server.url) {
   const bare = new generated.PrismaClient({ adapter: new PrismaPg({ connectionString }) })
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(async () => {
     await bare.$disconnect()
     await app.close()

@@ -16,7 +16,7 @@ export interface Readers {
 /** Instruments a client in an application of the test's own. */
 export async function instrumented (t: Test, client: object, system: string): Promise<Readers> {
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   app.vitals.instrument(client, { name: 'forms' })
   t.teardown(() => app.close())
   const read = (metric: string, labels: Record<string, string> = {}): unknown => app.vitals.read(metric, { system, client: 'forms', ...labels })

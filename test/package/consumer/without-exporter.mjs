@@ -5,7 +5,7 @@ const errors = []
 for (const otlp of [true, { protocol: 'http/json' }, { protocol: 'grpc' }]) {
   const app = Fastify()
   try {
-    await app.register(vitals, { endpoint: false, otlp })
+    await app.register(vitals, { enabled: true, endpoint: false, otlp })
   } catch ({ name, code, message }) {
     errors.push({ name, code, message })
   }

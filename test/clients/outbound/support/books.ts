@@ -21,7 +21,7 @@ export interface Books {
 export async function startOutbound (t: Test, options: VitalsOptions = {}): Promise<FastifyInstance> {
   const app = fastify()
   t.teardown(() => app.close())
-  await app.register(vitals, { endpoint: false, outbound: true, ...options })
+  await app.register(vitals, { enabled: true, endpoint: false, outbound: true, ...options })
   await app.ready()
   return app
 }
