@@ -3,23 +3,33 @@ type Method = (this: unknown, ...args: unknown[]) => unknown
 /** What runs in the place of a method: calls `original` with what it was called with, and may look at what comes of it. */
 export type Observer = (receiver: object, original: Method, args: unknown[]) => unknown
 
-/**
- * Puts an observer in the place of a method, which keeps its name and its length; returns how to put back what was there.
- * Where somebody else has wrapped the method since, it stays in the chain and does nothing.
- */
+/** Whether what was put in the place of a method is still wanted there: others may have wrapped it since, and call it on. */
+export interface Replacement {
+  isOn: boolean
+}
+
+/** Puts an observer in the place of a method; see {@link replaceMethod}. Where it is no longer wanted, it stays out of the way. */
 export function wrapMethod (target: object, name: string, observe: Observer): () => void {
+  return replaceMethod(target, name, (original, replacement) => function (...args) {
+    return replacement.isOn ? observe(this as object, original, args) : Reflect.apply(original, this, args)
+  })
+}
+
+/**
+ * Puts a function in the place of a method, under its name and length; returns how to put back what was there. For hot paths: a
+ * function that hands on its own rest parameter costs no list. Where it is no longer wanted, it must only call the original.
+ */
+export function replaceMethod (target: object, name: string, create: (original: Method, replacement: Replacement) => Method): () => void {
   const own = Object.getOwnPropertyDescriptor(target, name)
   const original = Reflect.get(target, name) as Method
-  let isOn = true
-  function wrapped (this: object, ...args: unknown[]): unknown {
-    return isOn ? observe(this, original, args) : Reflect.apply(original, this, args)
-  }
-  Object.defineProperty(wrapped, 'name', { value: original.name, configurable: true })
-  Object.defineProperty(wrapped, 'length', { value: original.length, configurable: true })
-  Object.defineProperty(target, name, { value: wrapped, configurable: true, writable: true, enumerable: own?.enumerable ?? false })
+  const replacement = { isOn: true }
+  const replacing = create(original, replacement)
+  Object.defineProperty(replacing, 'name', { value: original.name, configurable: true })
+  Object.defineProperty(replacing, 'length', { value: original.length, configurable: true })
+  Object.defineProperty(target, name, { value: replacing, configurable: true, writable: true, enumerable: own?.enumerable ?? false })
   return () => {
-    isOn = false
-    if (Object.getOwnPropertyDescriptor(target, name)?.value !== wrapped) return
+    replacement.isOn = false
+    if (Object.getOwnPropertyDescriptor(target, name)?.value !== replacing) return
     if (own === undefined) Reflect.deleteProperty(target, name)
     else Object.defineProperty(target, name, own)
   }

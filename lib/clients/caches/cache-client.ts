@@ -20,9 +20,12 @@ export class CacheClient {
 
   /** The series of an operation, by its name in lower case (`get`, `hset`). */
   operation (name: string): CacheOperationRow {
-    const label = this.#rows.has(name) || this.#rows.size < MOST_OPERATIONS ? name : OTHER
-    let row = this.#rows.get(label)
-    if (row === undefined) this.#rows.set(label, row = new CacheOperationRow(this.#metrics, this.#cacheType, label))
+    return this.#rows.get(name) ?? this.#add(this.#rows.size < MOST_OPERATIONS ? name : OTHER)
+  }
+
+  #add (name: string): CacheOperationRow {
+    const row = this.#rows.get(name) ?? new CacheOperationRow(this.#metrics, this.#cacheType, name)
+    this.#rows.set(name, row)
     return row
   }
 

@@ -1,7 +1,8 @@
+import { performance } from 'node:perf_hooks'
 import type { RedisOperation, RedisOperations } from './redis-operation.ts'
 import { RedisPipeline } from './redis-pipeline.ts'
 import { RedisTransaction } from './redis-transaction.ts'
-import { wrapMethod } from '../wrap-method.ts'
+import { replaceMethod } from '../wrap-method.ts'
 
 /** What is used of a Redis or a Cluster of ioredis. */
 export interface IoredisClient extends NodeJS.EventEmitter {
@@ -38,12 +39,10 @@ export class IoredisConnection {
     this.#client = client
     this.#operations = operations
     this.#isReady = client.status === 'ready'
-    this.#restore = wrapMethod(client, 'sendCommand', (receiver, original, args) => {
-      const [command, stream] = args as [Command, object | undefined]
-      const seen = command[kObserved]
-      if (seen === undefined && !this.#isOfLibrary(command.name)) this.#observe(command, stream)
-      else if (typeof seen === 'function') seen(stream!)
-      return Reflect.apply(original, receiver, args)
+    const connection = this
+    this.#restore = replaceMethod(client, 'sendCommand', (original, replacement) => function (...args) {
+      if (replacement.isOn) connection.#send(args[0] as Command, args[1] as object | undefined)
+      return Reflect.apply(original, this, args)
     })
     client.prependListener('ready', this.#onReady)
     client.prependListener('close', this.#onClose)
@@ -61,6 +60,15 @@ export class IoredisConnection {
     this.#isReady = false
     this.#transaction?.failed()
     this.#transaction = undefined
+  }
+
+  #send (command: Command, stream: object | undefined): void {
+    const seen = command[kObserved]
+    if (seen === undefined) {
+      if (!this.#isOfLibrary(command.name)) this.#observe(command, stream)
+    } else if (seen !== true) {
+      seen(stream!)
+    }
   }
 
   #isOfLibrary (name: string): boolean {

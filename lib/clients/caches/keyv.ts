@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { CacheClient } from './cache-client.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import { wrapMethod } from '../wrap-method.ts'

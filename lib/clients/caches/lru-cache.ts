@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { CacheClient } from './cache-client.ts'
 import type { ClientAdapter } from '../client-adapter.ts'
 import { LruStatus } from './lru-status.ts'

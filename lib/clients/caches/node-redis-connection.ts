@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { RedisOperation, RedisOperations } from './redis-operation.ts'
 import { wrapMethod } from '../wrap-method.ts'
 

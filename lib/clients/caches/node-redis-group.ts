@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { NodeRedisClient, Redirections, Routing } from './node-redis-connection.ts'
 import { NodeRedisConnection } from './node-redis-connection.ts'
 import type { RedisOperations } from './redis-operation.ts'

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { RedisOperation } from './redis-operation.ts'
 
 /** A command that waits in a transaction. */

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { DbClient } from './db-client.ts'
 import { OTHER } from './db.ts'
 import { listen } from './listen.ts'

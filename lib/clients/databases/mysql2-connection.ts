@@ -1,6 +1,6 @@
 import type { DbClient, StatementRow } from './db-client.ts'
 import { TransactionTracker } from './transaction-tracker.ts'
-import { wrapMethod } from '../wrap-method.ts'
+import { replaceMethod, wrapMethod } from '../wrap-method.ts'
 import type { Observer } from '../wrap-method.ts'
 
 /** What is used of a command of mysql2: a query, the run of a prepared statement. */
@@ -12,7 +12,7 @@ interface Command {
 }
 
 type Method = (...args: unknown[]) => unknown
-type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
+type Callback = (this: unknown, ...given: unknown[]) => unknown
 type Settle = (error: unknown) => void
 
 /** What mysql2 says where an error has no code. */
@@ -33,35 +33,38 @@ export class Mysql2Connection {
     this.#db = db
     this.#transactions = new TransactionTracker(db)
     const run: Observer = (receiver, original, args) => this.#run(receiver, original, args)
-    const observers: Readonly<Record<string, Observer>> = {
-      query: run,
-      execute: run,
-      addCommand: (receiver, original, args) => this.#add(receiver, original, args),
-      emit: (receiver, original, args) => {
-        if (args[0] === 'error') this.#broke(args[1])
-        else if (args[0] === 'end') this.#transactions.lost()
-        return Reflect.apply(original, receiver, args)
-      }
-    }
-    const isMethod = (name: string): boolean => typeof (connection as Readonly<Record<string, unknown>>)[name] === 'function'
-    this.#restore = Object.keys(observers).filter(isMethod).map(name => wrapMethod(connection, name, observers[name]!))
+    const watched = this
+    this.#restore = [
+      wrapMethod(connection, 'query', run),
+      wrapMethod(connection, 'execute', run),
+      replaceMethod(connection, 'addCommand', (original, replacement) => function (...args) {
+        if (replacement.isOn && !watched.#isTaking) watched.#add(args[0] as Command)
+        return Reflect.apply(original, this, args)
+      }),
+      replaceMethod(connection, 'emit', (original, replacement) => function (...args) {
+        if (replacement.isOn) watched.#heard(args[0], args[1])
+        return Reflect.apply(original, this, args)
+      })
+    ]
   }
 
   detach (): void {
     for (const restore of this.#restore) restore()
   }
 
+  /** The hot path, measured in bench. */
   #run (receiver: object, original: Method, args: unknown[]): unknown {
     const [sql] = args as [Command | string | null | undefined]
-    const settle = this.#start(this.#db.statement(typeof sql === 'string' ? sql : sql?.sql))
+    const settle = this.#start(this.#db.statement(textOf(sql)))
     const at = typeof args[1] === 'function' ? 1 : 2
-    const callback = isCommand(sql) ? undefined : args[at]
-    const isAnswered = typeof callback === 'function' || (isCommand(sql) && answer(sql, settle))
-    const observed = typeof callback === 'function' ? args.toSpliced(at, 1, observe(callback as Callback, settle)) : args
+    const isOfCommand = isCommand(sql)
+    const hasCallback = !isOfCommand && typeof args[at] === 'function'
+    const isAnswered = hasCallback || (isOfCommand && answer(sql, settle))
+    if (hasCallback) args[at] = observe(args[at] as Callback, settle)
     this.#failure = undefined
     this.#isTaking = true
     try {
-      const command = Reflect.apply(original, receiver, observed)
+      const command = Reflect.apply(original, receiver, args)
       this.#isTaking = false
       if (!isAnswered) this.#listen(command as Command, settle)
       return command
@@ -73,23 +76,25 @@ export class Mysql2Connection {
   }
 
   /** The run of a statement that `prepare()` has prepared. */
-  #add (receiver: object, original: Method, args: unknown[]): unknown {
-    const [command] = args as [Command]
-    if (!this.#isTaking && command.statement !== undefined) {
-      this.#failure = undefined
-      const settle = this.#start(this.#db.statement(command.statement.query))
-      if (!answer(command, settle)) this.#listen(command, settle)
-    }
-    return Reflect.apply(original, receiver, args)
+  #add (command: Command): void {
+    if (command.statement === undefined) return
+    this.#failure = undefined
+    const settle = this.#start(this.#db.statement(command.statement.query))
+    if (!answer(command, settle)) this.#listen(command, settle)
+  }
+
+  #heard (event: unknown, error: unknown): void {
+    if (event === 'error') this.#broke(error)
+    else if (event === 'end') this.#transactions.lost()
   }
 
   #start (known: StatementRow): Settle {
-    const startedMs = performance.now()
+    const startedMs = this.#db.start()
     let isOver = false
     const settle: Settle = error => {
       if (isOver) return
       isOver = true
-      this.#listening.delete(settle)
+      if (this.#listening.size > 0) this.#listening.delete(settle)
       const { row, statement } = known
       if (error) {
         row.failed(startedMs, error, (error as Error).message === CLOSED ? 'connection_closed' : undefined)
@@ -120,6 +125,11 @@ export class Mysql2Connection {
   }
 }
 
+/** The statement of what `query()` and `execute()` are given first: text, a configuration object, a command. */
+export function textOf (given: unknown): unknown {
+  return typeof given === 'string' ? given : (given as { sql?: unknown } | null | undefined)?.sql
+}
+
 function isCommand (sql: unknown): sql is Command {
   return typeof sql === 'object' && sql !== null && typeof (sql as Command).emit === 'function'
 }
@@ -132,8 +142,8 @@ function answer (command: Command, settle: Settle): boolean {
 }
 
 function observe (callback: Callback, settle: Settle): Callback {
-  return function (error, ...rest) {
-    settle(error)
-    return Reflect.apply(callback, this, [error, ...rest])
+  return function (...given) {
+    settle(given[0])
+    return Reflect.apply(callback, this, given)
   }
 }

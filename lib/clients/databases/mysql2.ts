@@ -1,8 +1,9 @@
+import { performance } from 'node:perf_hooks'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
-import type { DbClient, StatementRow } from './db-client.ts'
+import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
-import { Mysql2Connection } from './mysql2-connection.ts'
-import { wrapMethod } from '../wrap-method.ts'
+import { Mysql2Connection, textOf } from './mysql2-connection.ts'
+import { replaceMethod, wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a pool: its configuration and its private lists, where they are. */
 interface Mysql2Pool {
@@ -25,7 +26,7 @@ interface Cluster {
 const IS_OURS = Symbol('is observed')
 
 interface Callback {
-  (this: unknown, error: unknown, ...rest: unknown[]): unknown
+  (this: unknown, ...given: unknown[]): unknown
   [IS_OURS]?: boolean
 }
 
@@ -144,39 +145,51 @@ function readPool ({ _allConnections: all, _freeConnections: free, _connectionQu
   return { size: all?.length, active: isKnown ? all.length - free.length : undefined, idle: free?.length, pending: queue?.length, max: config.connectionLimit || undefined }
 }
 
-/** Times each checkout, and counts statements of the pool that never got to a connection. */
+/** No statement of the pool is asking for a connection. */
+const NOTHING = Symbol('nothing')
+
+/** Times each checkout, and counts statements of the pool that never got to a connection. The hot path of the pool's own statements, measured in bench. */
 function observeCheckouts (pool: object, db: DbClient, observe: (connection: object) => void): () => void {
-  /** The statement of `pool.query()` or `pool.execute()` for as long as it asks for a connection, which it does at once. */
-  let asking: StatementRow | undefined
-  const restoreRuns = ['query', 'execute'].map(name => wrapMethod(pool, name, (receiver, original, args) => {
-    const [sql] = args as [{ sql?: unknown } | string | null | undefined]
-    asking = db.statement(typeof sql === 'string' ? sql : sql?.sql)
+  /** What `pool.query()` or `pool.execute()` was given, for as long as it asks for a connection, which it does at once. */
+  let asking: unknown = NOTHING
+  const restoreRuns = ['query', 'execute'].map(name => replaceMethod(pool, name, original => function (...args) {
+    asking = args[0]
     try {
-      return Reflect.apply(original, receiver, args)
+      return Reflect.apply(original, this, args)
     } finally {
-      asking = undefined
+      asking = NOTHING
     }
   }))
-  const restoreCheckout = wrapMethod(pool, 'getConnection', (receiver, original, args) => {
-    const [callback] = args as [Callback]
+  const failed = (asked: unknown, startedMs: number, error: unknown): void => {
+    const { code, message } = error as { code?: unknown, message?: unknown }
+    const errorType = ERROR_TYPES[String(message)]
+    if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
+    if (asked !== NOTHING) db.statement(textOf(asked)).row.failed(startedMs, error, errorType)
+  }
+  const restoreCheckout = replaceMethod(pool, 'getConnection', (original, replacement) => function (...args) {
+    const callback = args[0] as Callback
     // The pool asks again where a connection was lost while others waited.
-    if ((Object(callback) as Callback)[IS_OURS] === true) return Reflect.apply(original, receiver, args)
-    const statement = asking
+    if (!replacement.isOn || (Object(callback) as Callback)[IS_OURS] === true) return Reflect.apply(original, this, args)
+    const asked = asking
     const startedMs = performance.now()
-    const observed: Callback = function (error, ...rest) {
-      if (error) {
-        const { code, message } = error as { code?: unknown, message?: unknown }
-        const errorType = ERROR_TYPES[String(message)]
-        if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
-        statement?.row.failed(startedMs, error, errorType)
-      } else {
-        observe(rest[0] as object)
-        db.connected(startedMs)
+    const observed: Callback = function (...given) {
+      if (given[0]) {
+        failed(asked, startedMs, given[0])
+        return Reflect.apply(callback, this, given)
       }
-      return Reflect.apply(callback, this, [error, ...rest])
+      observe(given[1] as object)
+      const connectedMs = db.connected(startedMs)
+      if (asked === NOTHING) return Reflect.apply(callback, this, given)
+      // The pool's own callback, which does nothing but send the statement.
+      db.handedOverMs = connectedMs
+      try {
+        return Reflect.apply(callback, this, given)
+      } finally {
+        db.handedOverMs = 0
+      }
     }
     observed[IS_OURS] = true
-    return Reflect.apply(original, receiver, [observed])
+    return original.call(this, observed)
   })
   return () => {
     restoreCheckout()

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { CounterSeries } from '../../series/counter.ts'
 import type { HistogramSeries } from '../../series/histogram.ts'
 import type { DbMetrics } from './db.ts'

@@ -1,6 +1,6 @@
 import type { DbClient, StatementRow } from './db-client.ts'
 import { TransactionTracker } from './transaction-tracker.ts'
-import { wrapMethod } from '../wrap-method.ts'
+import { replaceMethod, wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a client of pg. */
 interface PgClient extends NodeJS.EventEmitter {
@@ -44,7 +44,10 @@ export class PgConnection {
     this.#client = client
     this.#db = db
     this.#transactions = new TransactionTracker(db)
-    this.#restore = wrapMethod(client, 'query', (receiver, original, args) => this.#query(receiver, original, args))
+    const connection = this
+    this.#restore = replaceMethod(client, 'query', (original, replacement) => function (...args) {
+      return replacement.isOn ? connection.#query(this as object, original, args) : Reflect.apply(original, this, args)
+    })
     client.on('end', this.#onEnd)
   }
 
@@ -60,7 +63,7 @@ export class PgConnection {
     const known = this.#db.statement(textOf(config))
     const status = this.#client.getTransactionStatus?.()
     if (typeof status === 'string') this.#transactions.saw(status !== 'I')
-    const startedMs = performance.now()
+    const startedMs = this.#db.start()
     try {
       if (isSubmittable(config)) {
         if (typeof config.handleReadyForQuery === 'function') this.#observe(config, known, startedMs)
@@ -86,7 +89,8 @@ export class PgConnection {
       return Reflect.apply(callback, this, given)
     }
     const config = args[0] as Config | string
-    const result = at === 1 ? original.call(receiver, config, observed) : original.call(receiver, config, args[1], observed)
+    args[at] = observed
+    const result = Reflect.apply(original, receiver, args)
     // Older versions write the callback into the application's own object.
     if (typeof config === 'object' && config.callback === observed) config.callback = callback
     return result
