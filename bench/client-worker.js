@@ -1,5 +1,5 @@
 // Uses a client over and over: `node client-worker.js <variant> <client> <ports>`. Answers each message with its own CPU time and the
-// time by the clock, in ms, for that many operations.
+// time by the clock, in ms, for so many operations, so many at a time.
 import { createRequire } from 'node:module'
 
 const [variant, name, given] = process.argv.slice(2)
@@ -7,7 +7,9 @@ const ports = JSON.parse(given)
 
 // The product's own libraries: those that its tests run against.
 const require = createRequire(new URL('../package.json', import.meta.url))
-const concurrency = 8
+
+// Before the libraries are loaded: it works on `require`.
+if (variant === 'otel') await startOpenTelemetry()
 
 /** By client: how to open it, and one operation. One that does not wait is called in a plain loop. */
 const clients = {
@@ -55,6 +57,17 @@ const clients = {
   }
 }
 
+/** OpenTelemetry's instrumentation of a client, with its SDK for metrics and without spans. */
+async function startOpenTelemetry () {
+  const { MeterProvider, AggregationTemporality, InMemoryMetricExporter, PeriodicExportingMetricReader } = await import('@opentelemetry/sdk-metrics')
+  const { default: instrumentations } = await import(`@opentelemetry/instrumentation-${name}`)
+  const [Instrumentation] = Object.values(instrumentations).filter((exported) => typeof exported === 'function' && exported.name.endsWith('Instrumentation'))
+  const reader = new PeriodicExportingMetricReader({ exporter: new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE), exportIntervalMillis: 3_600_000, exportTimeoutMillis: 1_000 })
+  const instrumentation = new Instrumentation()
+  instrumentation.setMeterProvider(new MeterProvider({ readers: [reader] }))
+  instrumentation.enable()
+}
+
 async function fill (run) {
   await run('create table if not exists notes (id integer primary key, note varchar(20))')
   await run('delete from notes')
@@ -78,7 +91,7 @@ if (variant === 'vitals') app.vitals.instrument(client, { name: 'bench' })
 // What is prepared is, as in an application, after the client was instrumented.
 const prepared = prepare?.()
 
-process.on('message', async ({ operations }) => {
+process.on('message', async ({ operations, concurrency }) => {
   const startedMs = performance.now()
   const before = process.cpuUsage()
   if (call === undefined) {

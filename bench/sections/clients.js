@@ -6,25 +6,31 @@ import { geometricMean, median, shuffled, summary } from '../stats.js'
 import { cell, number } from '../table.js'
 
 export const title = 'An operation of an instrumented client'
-export const method = `CPU time (user and system, whole process) of a process that uses a client, eight operations at a time, ÷ the same where the client
-is not instrumented; beside it one operation by the clock. Redis: GET. PostgreSQL and MariaDB: a row by its key, in a pool of four connections. All servers are real
-and on the same machine. SQLite: a row by its key from a database in memory. LRU cache: hits in 1,024 entries, and sets of entries that are there. Slices of operations, all
-processes in turn in a random order, over several generations of processes. OpenTelemetry has no instrumentation for better-sqlite3 or lru-cache.`
+export const method = `A process that uses a client, ÷ one where nothing is instrumented. Time: by the clock, one operation after the other, as a caller waits for it.
+CPU: user and system, of the whole process, eight operations at a time, so that what is spent per packet and per turn of the event loop is shared
+by many. Redis: GET. PostgreSQL and MariaDB: a row by its key, in a pool of four connections. All servers are real and on the same machine. SQLite: a row by its
+key from a database in memory. LRU cache: hits in 1,024 entries, and sets of entries that are there. Slices of operations, all processes in turn in a
+random order, over several generations of processes; each slice is set against the (geometric) mean of its round. OpenTelemetry: its instrumentation of the client, with its SDK for metrics and without
+spans; of these only that of pg records durations. It has none for better-sqlite3 or lru-cache.`
 export const uses = 'addTo'
 
-/** Operations in a slice, by client. */
+/** Operations in a slice, by client. Those that do not wait are not measured one at a time. */
 const clients = {
-  pg: 2_000,
-  mysql2: 2_000,
-  ioredis: 4_000,
-  redis: 4_000,
-  'better-sqlite3 get': 100_000,
-  'lru-cache get': 300_000,
-  'lru-cache set': 200_000
+  pg: { alone: 500, together: 2_000, isNetworked: true },
+  mysql2: { alone: 500, together: 2_000, isNetworked: true },
+  ioredis: { alone: 1_000, together: 4_000, isNetworked: true },
+  redis: { alone: 1_000, together: 4_000, isNetworked: true },
+  'better-sqlite3 get': { together: 100_000 },
+  'lru-cache get': { together: 300_000 },
+  'lru-cache set': { together: 200_000 }
 }
-export const columns = ['bare again (the noise)', 'fastify-vitals (over a network ≤ 1.02)', 'bare, µs', 'fastify-vitals, µs']
+const measures = {
+  alone: { title: 'time (target ≤ 1.02)', concurrency: 1, of: ({ ms }) => ms },
+  together: { title: 'CPU', concurrency: 8, of: ({ cpuMs }) => cpuMs }
+}
+const variants = { 'bare-again': 'bare again (the noise)', otel: 'OpenTelemetry', vitals: 'fastify-vitals' }
+export const columns = ['µs, bare', ...Object.values(variants)]
 
-const variants = ['bare', 'bare-again', 'vitals']
 const warmUpSlices = 12
 
 export async function measure (_names, { generations, rounds, log }) {
@@ -34,40 +40,42 @@ export async function measure (_names, { generations, rounds, log }) {
   try {
     const ports = { redis: (await startRedis(keeper)).port, postgres: (await startPostgres(keeper)).port, mariadb: (await startMariadb(keeper)).port }
     for (let generation = 0; generation < generations; generation++) {
-      for (const [client, slice] of Object.entries(clients)) {
-        for (const { variant, ratio, ms } of await measureGeneration(client, slice, ports, rounds)) {
-          const key = `${variant} ${client}`
-          results.set(key, [...results.get(key) ?? [], { ratio, us: ms * 1_000 / slice }])
-        }
+      for (const [client, slices] of Object.entries(clients)) {
+        const names = ['bare', ...Object.keys(variants)].filter((variant) => variant !== 'otel' || slices.isNetworked)
+        for (const { key, ...took } of await measureGeneration(client, names, slices, ports, rounds)) results.set(`${client} ${key}`, [...results.get(`${client} ${key}`) ?? [], took])
       }
       log(`  generation ${generation + 1} of ${generations} done`)
     }
   } finally {
     for (const end of endings) await end()
   }
-  return Object.keys(clients).map((client) => {
-    const [bare, again, vitals] = variants.map((variant) => results.get(`${variant} ${client}`))
-    const over = (own) => cell(summary(own.map(({ ratio }, i) => ratio / bare[i].ratio)), 3)
-    const took = (own) => number(median(own.map(({ us }) => us)), 3)
-    return [client, over(again), over(vitals), took(bare), took(vitals)]
-  })
+  return Object.entries(clients).flatMap(([client, slices]) => measuresOf(slices).map((measure) => {
+    const [bare, ...others] = ['bare', ...Object.keys(variants)].map((variant) => results.get(`${client} ${measure} ${variant}`))
+    const over = (own) => own === undefined ? '' : cell(summary(own.map(({ ratio }, i) => ratio / bare[i].ratio)), 3)
+    return [`${client}, ${measures[measure].title}`, number(median(bare.map(({ us }) => us)), 3), ...others.map(over)]
+  }))
 }
 
-async function measureGeneration (client, slice, ports, rounds) {
+const measuresOf = (slices) => Object.keys(measures).filter((measure) => slices[measure] !== undefined)
+
+/** Each variant by each measure: its share of its rounds, and µs of an operation. */
+async function measureGeneration (client, names, slices, ports, rounds) {
+  const kinds = measuresOf(slices)
   const running = []
   try {
-    for (const variant of shuffled(variants)) running.push({ variant, child: await startChild('./client-worker.js', [variant, client, JSON.stringify(ports)]), cpu: [], ms: [] })
-    for (const { child } of running) for (let i = 0; i < warmUpSlices; i++) await child.ask({ operations: slice })
+    for (const variant of shuffled(names)) running.push({ variant, child: await startChild('./client-worker.js', [variant, client, JSON.stringify(ports)]), alone: [], together: [] })
+    for (const { child } of running) for (let i = 0; i < warmUpSlices; i++) await child.ask({ operations: slices.together, concurrency: measures.together.concurrency })
     for (let round = 0; round < rounds; round++) {
-      for (const { child, cpu, ms } of shuffled(running)) {
-        const took = await child.ask({ operations: slice })
-        cpu.push(took.cpuMs)
-        ms.push(took.ms)
+      for (const measure of kinds) {
+        const { concurrency, of } = measures[measure]
+        for (const one of shuffled(running)) one[measure].push(of(await one.child.ask({ operations: slices[measure], concurrency })))
       }
     }
   } finally {
     for (const { child } of running) child.stop()
   }
-  const reference = Array.from({ length: rounds }, (_, round) => geometricMean(running.map(({ cpu }) => cpu[round])))
-  return running.map(({ variant, cpu, ms }) => ({ variant, ratio: median(cpu.map((value, round) => value / reference[round])), ms: median(ms) }))
+  return kinds.flatMap((measure) => {
+    const means = Array.from({ length: rounds }, (_, round) => geometricMean(running.map((one) => one[measure][round])))
+    return running.map(({ variant, [measure]: took }) => ({ key: `${measure} ${variant}`, ratio: median(took.map((value, round) => value / means[round])), us: median(took) * 1_000 / slices[measure] }))
+  })
 }
