@@ -1,9 +1,9 @@
-import { performance } from 'node:perf_hooks'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
-import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
 import { Mysql2Connection, textOf } from './mysql2-connection.ts'
-import { replaceMethod, wrapMethod } from '../wrap-method.ts'
+import type { CheckoutForm } from './pool-checkouts.ts'
+import { observeCheckouts } from './pool-checkouts.ts'
+import { wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a pool: its configuration and its private lists, where they are. */
 interface Mysql2Pool {
@@ -22,19 +22,25 @@ interface Cluster {
   readonly _nodes: Readonly<Record<string, { readonly pool: Mysql2Pool }>>
 }
 
-/** Marks callbacks of our own: cheaper than a WeakSet. */
-const IS_OURS = Symbol('is observed')
-
-interface Callback {
-  (this: unknown, ...given: unknown[]): unknown
-  [IS_OURS]?: boolean
-}
+const CONNECTION_TIMEOUT = 'connection_timeout'
 
 /** What a pool says that has no connection to give; its errors have no code. */
 const ERROR_TYPES: Readonly<Record<string, string>> = {
-  'No connections available.': 'connection_timeout',
-  'Queue limit reached.': 'connection_timeout',
+  'No connections available.': CONNECTION_TIMEOUT,
+  'Queue limit reached.': CONNECTION_TIMEOUT,
   'Pool is closed.': 'pool_closed'
+}
+
+const CHECKOUTS: CheckoutForm = {
+  runs: ['query', 'execute'],
+  checkout: 'getConnection',
+  textOf,
+  errorTypeOf,
+  isTimeout: error => (error as { code?: unknown }).code === 'ETIMEDOUT' || errorTypeOf(error) === CONNECTION_TIMEOUT
+}
+
+function errorTypeOf (error: unknown): string | undefined {
+  return ERROR_TYPES[String((error as { message?: unknown }).message)]
 }
 
 /**
@@ -122,7 +128,7 @@ function attachPool (pool: Mysql2Pool, context: ClientContext): Attachment {
   }
   for (const connection of connectionsOf(pool)) observe(connection)
   const unwatch = db.watchPool(pool, readPool)
-  const restore = observeCheckouts(pool, db, observe)
+  const restore = observeCheckouts(pool, db, CHECKOUTS, observe)
   return {
     detach () {
       restore()
@@ -143,56 +149,4 @@ function readPool ({ _allConnections: all, _freeConnections: free, _connectionQu
   const isKnown = all !== undefined && free !== undefined
   // A limit of 0 is none.
   return { size: all?.length, active: isKnown ? all.length - free.length : undefined, idle: free?.length, pending: queue?.length, max: config.connectionLimit || undefined }
-}
-
-/** No statement of the pool is asking for a connection. */
-const NOTHING = Symbol('nothing')
-
-/** Times each checkout, and counts statements of the pool that never got to a connection. The hot path of the pool's own statements, measured in bench. */
-function observeCheckouts (pool: object, db: DbClient, observe: (connection: object) => void): () => void {
-  /** What `pool.query()` or `pool.execute()` was given, for as long as it asks for a connection, which it does at once. */
-  let asking: unknown = NOTHING
-  const restoreRuns = ['query', 'execute'].map(name => replaceMethod(pool, name, original => function (...args) {
-    asking = args[0]
-    try {
-      return Reflect.apply(original, this, args)
-    } finally {
-      asking = NOTHING
-    }
-  }))
-  const failed = (asked: unknown, startedMs: number, error: unknown): void => {
-    const { code, message } = error as { code?: unknown, message?: unknown }
-    const errorType = ERROR_TYPES[String(message)]
-    if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
-    if (asked !== NOTHING) db.statement(textOf(asked)).row.failed(startedMs, error, errorType)
-  }
-  const restoreCheckout = replaceMethod(pool, 'getConnection', (original, replacement) => function (...args) {
-    const callback = args[0] as Callback
-    // The pool asks again where a connection was lost while others waited.
-    if (!replacement.isOn || (Object(callback) as Callback)[IS_OURS] === true) return Reflect.apply(original, this, args)
-    const asked = asking
-    const startedMs = performance.now()
-    const observed: Callback = function (...given) {
-      if (given[0]) {
-        failed(asked, startedMs, given[0])
-        return Reflect.apply(callback, this, given)
-      }
-      observe(given[1] as object)
-      const connectedMs = db.connected(startedMs)
-      if (asked === NOTHING) return Reflect.apply(callback, this, given)
-      // The pool's own callback, which does nothing but send the statement.
-      db.handedOverMs = connectedMs
-      try {
-        return Reflect.apply(callback, this, given)
-      } finally {
-        db.handedOverMs = 0
-      }
-    }
-    observed[IS_OURS] = true
-    return original.call(this, observed)
-  })
-  return () => {
-    restoreCheckout()
-    for (const restore of restoreRuns) restore()
-  }
 }

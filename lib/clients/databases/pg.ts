@@ -1,9 +1,8 @@
-import { performance } from 'node:perf_hooks'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
-import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
 import { PgConnection, textOf } from './pg-connection.ts'
-import { replaceMethod } from '../wrap-method.ts'
+import type { CheckoutForm } from './pool-checkouts.ts'
+import { observeCheckouts } from './pool-checkouts.ts'
 
 /** What is used of a pool of pg-pool: its public interface, and the list of its clients. */
 interface PgPool extends NodeJS.EventEmitter {
@@ -18,10 +17,20 @@ interface PgClient extends NodeJS.EventEmitter {
   readonly database?: string
 }
 
-type Callback = (this: unknown, ...given: unknown[]) => unknown
-
 /** What pg-pool says when a connection takes too long; its errors have no code. */
 const TIMEOUTS: ReadonlySet<unknown> = new Set(['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout'])
+
+const CHECKOUTS: CheckoutForm = {
+  runs: ['query'],
+  checkout: 'connect',
+  textOf,
+  errorTypeOf: error => isTimeout(error) ? 'connection_timeout' : undefined,
+  isTimeout
+}
+
+function isTimeout (error: unknown): boolean {
+  return TIMEOUTS.has((error as Error).message)
+}
 
 /** node-postgres: a pool with all its clients, or a single client. Drivers with the same interface are recognised too. */
 export const pg: ClientAdapter = {
@@ -55,7 +64,7 @@ function attachPool (pool: PgPool, context: ClientContext): Attachment {
   }
   pool._clients.forEach(observe)
   const unwatch = db.watchPool(pool, readPool)
-  const restore = observeCheckouts(pool, db, observe)
+  const restore = observeCheckouts(pool, db, CHECKOUTS, observe)
   return {
     detach () {
       restore()
@@ -79,70 +88,4 @@ function databaseOf ({ options: { database, connectionString } }: PgPool): strin
 
 function readPool ({ totalCount, idleCount, waitingCount, options }: PgPool): PoolReading {
   return { size: totalCount, active: totalCount - idleCount, idle: idleCount, pending: waitingCount, max: options.max }
-}
-
-/** No query of the pool is asking for a connection. */
-const NOTHING = Symbol('nothing')
-
-/** Times each checkout, and counts queries of the pool that never got to a connection. The hot path of `pool.query()`, measured in bench. */
-function observeCheckouts (pool: object, db: DbClient, observe: (client: object) => void): () => void {
-  /** What `pool.query()` was given, for as long as it asks for a connection, which it does at once. */
-  let asking: unknown = NOTHING
-  const restoreQuery = replaceMethod(pool, 'query', original => function (...args) {
-    asking = args[0]
-    try {
-      return Reflect.apply(original, this, args)
-    } finally {
-      asking = NOTHING
-    }
-  })
-  const succeeded = (startedMs: number, client: unknown): number => {
-    observe(client as object)
-    return db.connected(startedMs)
-  }
-  const failed = (query: unknown, startedMs: number, error: unknown): void => {
-    const isTimeout = TIMEOUTS.has((error as Error).message)
-    if (isTimeout) db.connectionTimedOut()
-    if (query !== NOTHING) db.statement(textOf(query)).row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
-  }
-  const restoreConnect = replaceMethod(pool, 'connect', (original, replacement) => function (...args) {
-    if (!replacement.isOn) return Reflect.apply(original, this, args)
-    const query = asking
-    const callback = args[0] as Callback | undefined
-    const startedMs = performance.now()
-    try {
-      if (typeof callback === 'function') {
-        const observed: Callback = function (...given) {
-          if (given[0]) {
-            failed(query, startedMs, given[0])
-            return Reflect.apply(callback, this, given)
-          }
-          const connectedMs = succeeded(startedMs, given[1])
-          if (query === NOTHING) return Reflect.apply(callback, this, given)
-          // The pool's own callback, which does nothing but send the query.
-          db.handedOverMs = connectedMs
-          try {
-            return Reflect.apply(callback, this, given)
-          } finally {
-            db.handedOverMs = 0
-          }
-        }
-        return original.call(this, observed)
-      }
-      return (Reflect.apply(original, this, args) as Promise<unknown>).then(client => {
-        succeeded(startedMs, client)
-        return client
-      }, error => {
-        failed(query, startedMs, error)
-        throw error
-      })
-    } catch (error) {
-      failed(query, startedMs, error)
-      throw error
-    }
-  })
-  return () => {
-    restoreConnect()
-    restoreQuery()
-  }
 }

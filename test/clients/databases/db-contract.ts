@@ -272,6 +272,28 @@ export function dbContract (t: Test, subject: DbSubject): void {
       t.equal(counted(), 2)
       t.same(ownProperties(bare.client, subject.touched), before)
     })
+
+    await t.test('counts nothing after uninstrument() where others have wrapped the client since', async t => {
+      const bare = subject.open({ port, max: 4, connectTimeoutMs: 5_000 })
+      t.teardown(() => bare.close())
+      const expected = subject.rows(await bare.run('select note from contract'))
+      const app = fastify()
+      t.teardown(() => app.close())
+      await app.register(vitals, { enabled: true, endpoint: false })
+      const counted = (): unknown => app.vitals.read('db_queries_total', { system, client: NAME, operation: 'SELECT', table: 'contract', status: 'success' })
+      app.vitals.instrument(bare.client, { name: NAME })
+      const client = bare.client as Record<string, unknown>
+      for (const name of subject.touched) {
+        const ours = client[name]
+        // Some are read-only.
+        if (typeof ours === 'function' && Object.getOwnPropertyDescriptor(client, name)?.writable !== false) client[name] = function (...args: unknown[]): unknown { return Reflect.apply(ours, this, args) }
+      }
+      await bare.run('select 1 from contract')
+      t.equal(counted(), 1)
+      app.vitals.uninstrument(bare.client)
+      t.same(subject.rows(await bare.run('select note from contract')), expected)
+      t.equal(counted(), 1)
+    })
   })
 }
 

@@ -34,7 +34,7 @@ export async function startMariadb (t: Pick<Test, 'teardown'>): Promise<MariadbS
     await server.kill()
     rmSync(folder, { recursive: true, force: true })
   })
-  execFileSync('mariadb-install-db', ['--no-defaults', ...placeOf(folder), '--auth-root-authentication-method=normal', '--skip-test-db'], { env, stdio: 'ignore' })
+  execFileSync('mariadb-install-db', ['--no-defaults', ...placeOf(folder), '--auth-root-authentication-method=normal', '--skip-test-db'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   await server.start()
   return server
 }
