@@ -1,5 +1,5 @@
 import type { DbClient, StatementRow } from './db-client.ts'
-import { createStamp } from './stamp.ts'
+import { createStamp } from '../stamp.ts'
 import { TransactionTracker } from './transaction-tracker.ts'
 import { wrapMethod } from '../wrap-method.ts'
 
