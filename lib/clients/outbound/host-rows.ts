@@ -34,7 +34,8 @@ export class HostRows {
   /** One more is under way, until `end` with what this returns. */
   begin (): GaugeSeries {
     this.inFlight++
-    return this.#inProgress = this.#inProgress.raise()
+    this.#inProgress = this.#inProgress.raise()
+    return this.#inProgress
   }
 
   end (raised: GaugeSeries): void {

@@ -11,6 +11,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
+import { WebSocket } from 'ws'
 import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
 import { startProxy, startTarget } from './support/target.ts'
 
@@ -110,6 +111,41 @@ t.test('counts through the agents of proxy-agents', async t => {
   t.equal(await answerTo(http.get(`${url}/ok`, { agent: new HttpProxyAgent(proxy.url) })), 'ok')
   t.equal(await answerTo(https.get(`${secure.url}/ok`, { agent: new HttpsProxyAgent(proxy.url), rejectUnauthorized: false })), 'ok')
   await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${secure.host} 200`]: 1 })
+})
+
+t.test('counts an upload that waits for 100, and one that is refused', async t => {
+  const app = await startOutbound(t)
+  const asking = (path: string): ClientRequest => http.request(`${url}${path}`, { method: 'PUT', headers: { expect: '100-continue' } })
+  const sent = asking('/echo')
+  sent.flushHeaders()
+  await once(sent, 'continue')
+  t.equal(await answerTo(sent.end('body')), 'body')
+  const refused = asking('/refuse')
+  refused.flushHeaders()
+  t.equal(await answerTo(refused), '')
+  refused.destroy()
+  await expectOutbound(t, app, { [`PUT ${host} 200`]: 1, [`PUT ${host} 417`]: 1 })
+})
+
+t.test('counts each try where a kept connection turns out to be closed', async t => {
+  const app = await startOutbound(t)
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  t.equal(await answerTo(http.get(`${url}/ok`, { agent })), 'ok')
+  const stale = http.get(`${url}/hangup`, { agent })
+  t.match((await once(stale, 'error'))[0], { code: 'ECONNRESET' })
+  t.ok(stale.reusedSocket)
+  t.equal(await answerTo(http.get(`${url}/ok`, { agent })), 'ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 2, [`GET ${host} error`]: 1 })
+})
+
+t.test('counts a WebSocket of ws', async t => {
+  const app = await startOutbound(t)
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/upgrade`)
+  // The target shakes hands in another way.
+  await once(socket, 'error')
+  await once(new WebSocket(`${url.replace('http', 'ws')}/refuse`), 'error')
+  await expectOutbound(t, app, { [`GET ${host} 101`]: 1, [`GET ${host} 403`]: 1 })
 })
 
 t.test('counts over a Unix socket by the host of the options', async t => {
