@@ -12,6 +12,7 @@ import t from 'tap'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import { WebSocket } from 'ws'
+import { eventually } from '../../support/gate.ts'
 import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
 import { startProxy, startTarget } from './support/target.ts'
 
@@ -112,6 +113,23 @@ t.test('counts through the agents of proxy-agents', async t => {
   t.equal(await answerTo(https.get(`${secure.url}/ok`, { agent: new HttpsProxyAgent(proxy.url), rejectUnauthorized: false })), 'ok')
   await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${secure.host} 200`]: 1 })
 })
+
+if (major > 24 || (major === 24 && minor >= 5)) {
+  t.test('counts through the proxy that Node itself finds in the environment', async t => {
+    const app = await startOutbound(t, { naming: 'semconv' })
+    const proxy = await startProxy(t)
+    const secure = await startTarget(t, { kind: 'https' })
+    const proxyEnv = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url }
+    const agent = new https.Agent({ proxyEnv, rejectUnauthorized: false } as https.AgentOptions)
+    t.equal(await answerTo(http.get(`${url}/ok`, { agent: new http.Agent({ proxyEnv } as http.AgentOptions) })), 'ok')
+    t.equal(await answerTo(https.get(`${secure.url}/ok`, { agent })), 'ok')
+    t.match((await once(https.get('https://refused.invalid/', { agent }), 'error'))[0], { code: 'ERR_PROXY_TUNNEL' })
+    await eventually(async () => /http_client_active_requests\{[^}]*refused[^}]*\} 0/.test(await app.vitals.render()), 5_000)
+    const text = await app.vitals.render()
+    t.match(text, /http_client_request_duration_seconds_count\{(?=[^}]*refused\.invalid)(?=[^}]*error_type="ERR_PROXY_TUNNEL")[^}]*\} 1/)
+    for (const { port } of [target, secure]) t.match(text, new RegExp(`http_client_request_duration_seconds_count\\{(?=[^}]*server_port="${port}")(?=[^}]*http_response_status_code="200")[^}]*\\} 1`))
+  })
+}
 
 t.test('counts an upload that waits for 100, and one that is refused', async t => {
   const app = await startOutbound(t)
