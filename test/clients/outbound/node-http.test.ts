@@ -127,6 +127,7 @@ if (major > 24 || (major === 24 && minor >= 5)) {
     await eventually(async () => /http_client_active_requests\{[^}]*refused[^}]*\} 0/.test(await app.vitals.render()), 5_000)
     const text = await app.vitals.render()
     t.match(text, /http_client_request_duration_seconds_count\{(?=[^}]*refused\.invalid)(?=[^}]*error_type="ERR_PROXY_TUNNEL")[^}]*\} 1/)
+    t.notMatch(text, /CONNECT/)
     for (const { port } of [target, secure]) t.match(text, new RegExp(`http_client_request_duration_seconds_count\\{(?=[^}]*server_port="${port}")(?=[^}]*http_response_status_code="200")[^}]*\\} 1`))
   })
 }
@@ -255,6 +256,13 @@ t.test('counts what the constructor throws at', async t => {
   t.throws(() => http.get(`${url}/ok`, { agent }), { message: 'never' })
   t.throws(() => http.get({ host: '127.0.0.1', port: 99_999 }), { code: 'ERR_SOCKET_BAD_PORT' })
   await expectOutbound(t, app, { [`GET ${host} error`]: 1, 'GET other error': 1 })
+})
+
+t.test('counts once what an agent finds no connection for', async t => {
+  const app = await startOutbound(t)
+  const agent = Object.assign(new http.Agent(), { createConnection (_: unknown, done: (error: Error) => void) { done(new Error('no way')) } })
+  t.match((await once(http.get(`${url}/ok`, { agent: agent as never }), 'error'))[0], { message: 'no way' })
+  await expectOutbound(t, app, { [`GET ${host} error`]: 1 })
 })
 
 t.test('counts through an agent that takes requests in its own way', async t => {

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import type { Test } from 'tap'
-import { expectOutbound, startOutbound } from './support/books.ts'
+import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
 import type { Undici } from './support/senders.ts'
 import { undicis } from './support/senders.ts'
 import { startProxy, startTarget } from './support/target.ts'
@@ -104,6 +104,19 @@ async function suite (t: Test, undici: Undici): Promise<void> {
     const resolving = new Agent().compose(interceptors.dns({ lookup: (_origin, _options, done) => { done(null, [{ address: '127.0.0.1', ttl: 1_000, family: 4 }]) } }))
     t.teardown(() => resolving.close())
     await (await resolving.request({ origin: url.replace('127.0.0.1', 'named.example'), path: '/ok', method: 'GET' })).body.dump()
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+  })
+
+  await t.test('counts a response that nobody reads as it came in, or when its reader gives up', async t => {
+    const app = await startOutbound(t)
+    const client = new Client(url)
+    t.teardown(() => client.destroy())
+    const { body: small } = await client.request({ path: '/ok', method: 'GET' })
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
+    await small.dump()
+    const { body: large } = await client.request({ path: '/large', method: 'GET' })
+    t.strictSame((await readBooks(app)).inProgress, { [host]: 1 })
+    large.on('error', () => {}).destroy()
     await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
   })
 
