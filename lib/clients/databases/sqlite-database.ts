@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { DbClient, StatementRow } from './db-client.ts'
-import { createStamp } from './stamp.ts'
+import { createStamp } from '../stamp.ts'
 import { TransactionTracker } from './transaction-tracker.ts'
 import { wrapMethod } from '../wrap-method.ts'
 

@@ -10,7 +10,7 @@ export interface ClientRequestTarget {
 export interface ClientRequestListener {
   /** May be called more than once for a request; without the target where only a socket was found for it. */
   began (request: ClientRequest, target: ClientRequestTarget | undefined): void
-  /** The constructor throws. */
+  /** The constructor throws, or there is no socket for it. */
   failed (request: ClientRequest, error: unknown): void
 }
 
@@ -49,8 +49,12 @@ function install (): () => void {
         throw error
       }
     },
-    onSocket (this: ClientRequest, _socket: unknown, _error: unknown) {
-      for (const listener of listeners) listener.began(this, undefined)
+    onSocket (this: ClientRequest, _socket: unknown, error: unknown) {
+      for (const listener of listeners) {
+        listener.began(this, undefined)
+        // No channel tells of a proxy that refuses a tunnel to Node's own agent.
+        if (error != null) listener.failed(this, error)
+      }
       return onSocket.apply(this, arguments as never)
     }
   }

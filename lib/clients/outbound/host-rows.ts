@@ -18,7 +18,7 @@ export class HostRows {
   isAbandoned = false
   readonly #metrics: OutboundMetrics
   readonly #host: string
-  readonly #inProgress: GaugeSeries
+  #inProgress: GaugeSeries
   readonly #methods = new Map<string, MethodRows>()
 
   constructor (metrics: OutboundMetrics, host: string) {
@@ -28,26 +28,32 @@ export class HostRows {
   }
 
   of (method: string): MethodRows {
-    const label = KNOWN_METHODS.has(method) ? method : OTHER_METHOD
-    let rows = this.#methods.get(label)
-    if (rows === undefined) this.#methods.set(label, rows = new MethodRows(this.#metrics, this, label, this.#host))
-    return rows
+    return this.#methods.get(method) ?? this.#add(method)
   }
 
-  begin (): void {
+  /** One more is under way, until `end` with what this returns. */
+  begin (): GaugeSeries {
     this.inFlight++
-    this.#inProgress.inc()
+    this.#inProgress = this.#inProgress.raise()
+    return this.#inProgress
   }
 
-  end (): void {
+  end (raised: GaugeSeries): void {
     this.inFlight--
-    this.#inProgress.dec()
+    raised.lower()
   }
 
   /** Takes what is under way off the gauge: nobody will see it end. */
   abandon (): void {
     this.isAbandoned = true
-    this.#inProgress.dec(this.inFlight)
+    for (let i = 0; i < this.inFlight; i++) this.#inProgress.lower()
+  }
+
+  #add (method: string): MethodRows {
+    const label = KNOWN_METHODS.has(method) ? method : OTHER_METHOD
+    let rows = this.#methods.get(label)
+    if (rows === undefined) this.#methods.set(label, rows = new MethodRows(this.#metrics, this, label, this.#host))
+    return rows
   }
 }
 

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import type { GaugeSeries } from '../../series/gauge.ts'
 import type { TraceLabels, Traces } from '../../series/traces.ts'
 import { toErrorType } from './error-type.ts'
 import type { MethodRows } from './host-rows.ts'
@@ -9,6 +10,7 @@ export class OutboundRequest {
   status = 0
   isSettled = false
   readonly #rows: MethodRows
+  readonly #raised: GaugeSeries
   /** ms, on the clock of `performance.now()`. */
   readonly #startMs = performance.now()
   readonly #traces: Traces | undefined
@@ -19,7 +21,7 @@ export class OutboundRequest {
     this.#rows = rows
     this.#traces = traces
     this.#trace = traces?.active()
-    rows.host.begin()
+    this.#raised = rows.host.begin()
   }
 
   /** The response ended: counts the request, once. */
@@ -37,7 +39,7 @@ export class OutboundRequest {
     this.isSettled = true
     const seconds = (performance.now() - this.#startMs) / 1_000
     this.#traces?.hold(this.#trace)
-    this.#rows.host.end()
+    this.#rows.host.end(this.#raised)
     this.#rows.record(this.status, seconds)
     if (errorType !== undefined) this.#rows.fail(this.status, errorType, seconds)
     this.#traces?.release()

@@ -1,3 +1,4 @@
+import { createStamp } from '../stamp.ts'
 import type { OutboundRecorder } from './outbound-recorder.ts'
 import type { OutboundRequest } from './outbound-request.ts'
 import { proxiedOrigin } from './proxied.ts'
@@ -26,7 +27,7 @@ const TUNNEL_OPENED = 200
 
 /** Sees the requests of undici in any version, and of Node's `fetch` and `WebSocket`; returns how to stop. */
 export function watchUndici (recorder: OutboundRecorder): () => void {
-  const requests = new WeakMap<UndiciRequest, OutboundRequest>()
+  const requests = createStamp<OutboundRequest>()
   return subscribe({
     'undici:request:create': recorder.guard(({ request }: Message) => {
       const { method, origin, path } = request
@@ -36,11 +37,11 @@ export function watchUndici (recorder: OutboundRecorder): () => void {
     }),
     // Informational heads come this way too: the last one counts.
     'undici:request:headers': recorder.guard(({ request, response }: Message) => {
-      const outbound = requests.get(request)
+      const outbound = requests.find(request)
       if (outbound !== undefined) outbound.status = response.statusCode
     }),
-    'undici:request:trailers': recorder.guard(({ request }: Message) => requests.get(request)?.settle()),
-    'undici:request:error': recorder.guard(({ request, error }: Message) => requests.get(request)?.fail(error))
+    'undici:request:trailers': recorder.guard(({ request }: Message) => requests.find(request)?.settle()),
+    'undici:request:error': recorder.guard(({ request, error }: Message) => requests.find(request)?.fail(error))
   })
 }
 

@@ -119,6 +119,13 @@ async function suite (t: Test, { send, open, close }: Sender): Promise<void> {
     await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${host} error`]: 1 })
   })
 
+  await t.test('counts what is no HTTP, from its first line on or in its body', async t => {
+    const app = await startOutbound(t)
+    await failing('/nonsense')
+    await failing('/garbled')
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${host} error`]: 1 })
+  })
+
   await t.test('counts an upload that is answered before it ends', async t => {
     const app = await startOutbound(t)
     const body = Readable.from((async function * () { for (let i = 0; i < 50; i++) yield 'x'.repeat(1_000) })())

@@ -11,6 +11,8 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
+import { WebSocket } from 'ws'
+import { eventually } from '../../support/gate.ts'
 import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
 import { startProxy, startTarget } from './support/target.ts'
 
@@ -112,6 +114,59 @@ t.test('counts through the agents of proxy-agents', async t => {
   await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${secure.host} 200`]: 1 })
 })
 
+if (major > 24 || (major === 24 && minor >= 5)) {
+  t.test('counts through the proxy that Node itself finds in the environment', async t => {
+    const app = await startOutbound(t, { naming: 'semconv' })
+    const proxy = await startProxy(t)
+    const secure = await startTarget(t, { kind: 'https' })
+    const proxyEnv = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url }
+    const agent = new https.Agent({ proxyEnv, rejectUnauthorized: false } as https.AgentOptions)
+    t.equal(await answerTo(http.get(`${url}/ok`, { agent: new http.Agent({ proxyEnv } as http.AgentOptions) })), 'ok')
+    t.equal(await answerTo(https.get(`${secure.url}/ok`, { agent })), 'ok')
+    t.match((await once(https.get('https://refused.invalid/', { agent }), 'error'))[0], { code: 'ERR_PROXY_TUNNEL' })
+    await eventually(async () => /http_client_active_requests\{[^}]*refused[^}]*\} 0/.test(await app.vitals.render()), 5_000)
+    const text = await app.vitals.render()
+    t.match(text, /http_client_request_duration_seconds_count\{(?=[^}]*refused\.invalid)(?=[^}]*error_type="ERR_PROXY_TUNNEL")[^}]*\} 1/)
+    t.notMatch(text, /CONNECT/)
+    for (const { port } of [target, secure]) t.match(text, new RegExp(`http_client_request_duration_seconds_count\\{(?=[^}]*server_port="${port}")(?=[^}]*http_response_status_code="200")[^}]*\\} 1`))
+  })
+}
+
+t.test('counts an upload that waits for 100, and one that is refused', async t => {
+  const app = await startOutbound(t)
+  const asking = (path: string): ClientRequest => http.request(`${url}${path}`, { method: 'PUT', headers: { expect: '100-continue' } })
+  const sent = asking('/echo')
+  sent.flushHeaders()
+  await once(sent, 'continue')
+  t.equal(await answerTo(sent.end('body')), 'body')
+  const refused = asking('/refuse')
+  refused.flushHeaders()
+  t.equal(await answerTo(refused), '')
+  refused.destroy()
+  await expectOutbound(t, app, { [`PUT ${host} 200`]: 1, [`PUT ${host} 417`]: 1 })
+})
+
+t.test('counts each try where a kept connection turns out to be closed', async t => {
+  const app = await startOutbound(t)
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  t.equal(await answerTo(http.get(`${url}/ok`, { agent })), 'ok')
+  const stale = http.get(`${url}/hangup`, { agent })
+  t.match((await once(stale, 'error'))[0], { code: 'ECONNRESET' })
+  t.ok(stale.reusedSocket)
+  t.equal(await answerTo(http.get(`${url}/ok`, { agent })), 'ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 2, [`GET ${host} error`]: 1 })
+})
+
+t.test('counts a WebSocket of ws', async t => {
+  const app = await startOutbound(t)
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/upgrade`)
+  // The target shakes hands in another way.
+  await once(socket, 'error')
+  await once(new WebSocket(`${url.replace('http', 'ws')}/refuse`), 'error')
+  await expectOutbound(t, app, { [`GET ${host} 101`]: 1, [`GET ${host} 403`]: 1 })
+})
+
 t.test('counts over a Unix socket by the host of the options', async t => {
   const app = await startOutbound(t)
   const socketPath = join(tmpdir(), `vitals-${randomUUID()}.sock`)
@@ -201,6 +256,13 @@ t.test('counts what the constructor throws at', async t => {
   t.throws(() => http.get(`${url}/ok`, { agent }), { message: 'never' })
   t.throws(() => http.get({ host: '127.0.0.1', port: 99_999 }), { code: 'ERR_SOCKET_BAD_PORT' })
   await expectOutbound(t, app, { [`GET ${host} error`]: 1, 'GET other error': 1 })
+})
+
+t.test('counts once what an agent finds no connection for', async t => {
+  const app = await startOutbound(t)
+  const agent = Object.assign(new http.Agent(), { createConnection (_: unknown, done: (error: Error) => void) { done(new Error('no way')) } })
+  t.match((await once(http.get(`${url}/ok`, { agent: agent as never }), 'error'))[0], { message: 'no way' })
+  await expectOutbound(t, app, { [`GET ${host} error`]: 1 })
 })
 
 t.test('counts through an agent that takes requests in its own way', async t => {

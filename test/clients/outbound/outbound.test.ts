@@ -78,6 +78,56 @@ t.test('puts the gauge to rest for what is under way when it ends, and counts no
   t.equal(registry.read('http_client_requests_total', { method: 'GET', host, status: 'error' }) as unknown, undefined)
 })
 
+t.test('has a gauge at rest after requests that it forgot or lost while they were under way', async t => {
+  const registry = createRegistry()
+  const app = await startOutbound(t, { registry })
+  const inProgress = (): unknown => registry.read('http_client_requests_in_progress', { host })
+  const gauge = registry.gauge({ name: 'http_client_requests_in_progress', help: 'Outbound requests whose response has not ended.', labels: ['host'] })
+  const leave = async (request: http.ClientRequest): Promise<void> => { await new Promise(resolve => request.on('error', () => {}).once('close', resolve).destroy()) }
+  const silent = async (): Promise<http.ClientRequest> => {
+    const request = http.get(`${url}/silent`)
+    await once(target.arrivals, '/silent')
+    return request
+  }
+  const reset = await silent()
+  gauge.reset()
+  await leave(reset)
+  t.equal(inProgress(), 0)
+  const removed = await silent()
+  gauge.remove({ host })
+  const kept = await silent()
+  await leave(removed)
+  t.equal(inProgress(), 1)
+  gauge.reset()
+  await app.close()
+  t.equal(inProgress(), 0)
+  await leave(kept)
+})
+
+t.test('has hosts beyond the limit in one series, which comes to rest too', async t => {
+  const app = await startOutbound(t, { limits: { seriesPerMetric: 1, series: 100 } })
+  await get('/ok')
+  const other = await startTarget(t)
+  const request = http.get(`${other.url}/silent`)
+  await once(other.arrivals, '/silent')
+  const overflow = async (): Promise<string | undefined> => /http_client_requests_in_progress\{overflow="true"\} (\d+)/.exec(await app.vitals.render())?.[1]
+  t.equal(await overflow(), '1')
+  await new Promise(resolve => request.on('error', () => {}).once('close', resolve).destroy())
+  t.equal(await overflow(), '0')
+  t.match(await app.vitals.render(), /http_client_requests_total\{overflow="true"\} 1/)
+})
+
+t.test('is seen by the application that asked for it alone', async t => {
+  const app = await startOutbound(t)
+  const without = await startOutbound(t, { outbound: false })
+  await get('/ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
+  t.notMatch(await without.vitals.render(), /http_client_/)
+  await without.close()
+  await get('/ok')
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+})
+
 t.test('does not hear of requests that were made before it began', async t => {
   const early = http.get(`${url}/half`)
   const [response] = await once(early, 'response') as [IncomingMessage]

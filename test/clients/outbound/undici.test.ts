@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import type { Test } from 'tap'
-import { expectOutbound, startOutbound } from './support/books.ts'
+import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
 import type { Undici } from './support/senders.ts'
 import { undicis } from './support/senders.ts'
 import { startProxy, startTarget } from './support/target.ts'
@@ -17,7 +17,7 @@ const insecure = { rejectUnauthorized: false }
 for (const { name, undici } of undicis) t.test(name, t => suite(t, undici))
 
 async function suite (t: Test, undici: Undici): Promise<void> {
-  const { Agent, Client, Pool, ProxyAgent, RetryAgent, interceptors } = undici
+  const { Agent, BalancedPool, Client, MockAgent, Pool, ProxyAgent, RetryAgent, interceptors } = undici
   const target = await startTarget(t)
   const { url, host } = target
 
@@ -73,6 +73,62 @@ async function suite (t: Test, undici: Undici): Promise<void> {
     const moved = await composed.request({ origin: url, path: '/redirect/2', method: 'GET' })
     t.equal(await moved.body.text(), 'ok')
     await expectOutbound(t, app, { [`GET ${host} 503`]: 2, [`GET ${host} 200`]: 3, [`GET ${host} 302`]: 2 })
+  })
+
+  await t.test('counts once what is sent again behind a request that broke the connection', async t => {
+    const app = await startOutbound(t)
+    const client = new Client(url, { pipelining: 10 })
+    t.teardown(() => client.destroy())
+    const ask = async (path: string): Promise<string> => await (await client.request({ path, method: 'GET' })).body.text()
+    t.equal(await ask('/ok'), 'ok')
+    const broken = t.rejects(ask('/hangup'))
+    t.strictSame(await Promise.all(Array.from({ length: 4 }, () => ask('/ok'))), ['ok', 'ok', 'ok', 'ok'])
+    await broken
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 5, [`GET ${host} error`]: 1 })
+  })
+
+  await t.test('counts an upload that waits for 100', async t => {
+    const app = await startOutbound(t)
+    const client = new Client(url)
+    t.teardown(() => client.close())
+    const { body } = await client.request({ path: '/echo', method: 'PUT', body: 'body', expectContinue: true } as Parameters<typeof client.request>[0])
+    t.equal(await body.text(), 'body')
+    await expectOutbound(t, app, { [`PUT ${host} 200`]: 1 })
+  })
+
+  await t.test('counts through a balanced pool and a resolver, by where the connection goes', async t => {
+    const app = await startOutbound(t)
+    const pool = new BalancedPool([url])
+    t.teardown(() => pool.close())
+    await (await pool.request({ path: '/ok', method: 'GET' })).body.dump()
+    const resolving = new Agent().compose(interceptors.dns({ lookup: (_origin, _options, done) => { done(null, [{ address: '127.0.0.1', ttl: 1_000, family: 4 }]) } }))
+    t.teardown(() => resolving.close())
+    await (await resolving.request({ origin: url.replace('127.0.0.1', 'named.example'), path: '/ok', method: 'GET' })).body.dump()
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+  })
+
+  await t.test('counts a response that nobody reads as it came in, or when its reader gives up', async t => {
+    const app = await startOutbound(t)
+    const client = new Client(url)
+    t.teardown(() => client.destroy())
+    const { body: small } = await client.request({ path: '/ok', method: 'GET' })
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
+    await small.dump()
+    const { body: large } = await client.request({ path: '/large', method: 'GET' })
+    t.strictSame((await readBooks(app)).inProgress, { [host]: 1 })
+    large.on('error', () => {}).destroy()
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+  })
+
+  await t.test('does not count what a MockAgent answers', async t => {
+    const app = await startOutbound(t)
+    const agent = new MockAgent()
+    t.teardown(() => agent.close())
+    agent.disableNetConnect()
+    agent.get(url).intercept({ path: '/mocked' }).reply(200, 'mocked')
+    const { body } = await agent.request({ origin: url, path: '/mocked', method: 'GET' })
+    t.equal(await body.text(), 'mocked')
+    await expectOutbound(t, app, {})
   })
 
   if ('cache' in interceptors) {

@@ -42,6 +42,13 @@ export async function startTarget (t: Test, { kind = 'http', listen = { port: 0,
   const server = createServer(kind, answer)
   const sockets = new Set<Duplex>()
   server.on('connection', (socket: Duplex) => { sockets.add(socket); socket.on('error', () => {}).on('close', () => sockets.delete(socket)) })
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url === '/refuse') response.writeHead(417).end()
+    else {
+      response.writeContinue()
+      answer(request, response)
+    }
+  })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
     if (request.url === '/refuse') socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
     else socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
@@ -98,6 +105,9 @@ const answers: Record<string, Answer> = {
     response.write('half', () => setImmediate(() => response.destroy()))
   },
   hangup: (_, response) => { response.destroy() },
+  nonsense: (_, response) => { response.socket!.end('nonsense\r\n\r\n') },
+  // A chunk without a length.
+  garbled: (_, response) => { response.socket!.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n') },
   unknown: (_, response) => { response.writeHead(599).end() },
   cached: (_, response) => { response.writeHead(200, { 'cache-control': 'public, max-age=3600' }).end('kept') },
   flaky: (request, response) => {
