@@ -2,10 +2,10 @@ import rateLimit from '@fastify/rate-limit'
 import fastify from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import rateLimit10 from 'rate-limit-10'
 import t from 'tap'
 import { attachLimiterWatch } from '../../lib/limiter/attach.ts'
 import { CheckRecorder } from '../../lib/limiter/check-recorder.ts'
-import { Check } from '../../lib/limiter/check.ts'
 import { contextsOf, hooksOf, rootOf } from '../../lib/contexts.ts'
 import { createLimiter } from '../../lib/limiter/limiter.ts'
 import { LimiterMetrics } from '../../lib/limiter/limiter-metrics.ts'
@@ -17,22 +17,6 @@ import { readLedger } from './support/limiter-ledger.ts'
 
 const WINDOW = 3_600_000
 const nowhere = (): undefined => undefined
-
-t.test('a check does to the reply whatever else is asked of it', async t => {
-  const app = fastify()
-  t.teardown(() => app.close())
-  app.get('/', async (_request, reply) => {
-    const check = new Check(reply, undefined) as Check & FastifyReply
-    t.equal(check.code(201), reply)
-    t.equal(check.statusCode, 201)
-    check.statusCode = 202
-    check.header('x-ratelimit-limit', 3).header('x-other', 1)
-    t.strictSame([check.limit, check.hasDecided], [3, true])
-    return 'fine'
-  })
-  const { statusCode, headers } = await app.inject('/')
-  t.strictSame([statusCode, headers['x-ratelimit-limit'], headers['x-other']], [202, '3', '1'])
-})
 
 t.test('a Fastify that keeps its contexts elsewhere is one context without hooks', async t => {
   const hooks: string[] = []
@@ -180,45 +164,131 @@ t.test('says once that it does not know a limiter', async t => {
   }
 })
 
-t.test('says once which limiter checks what it cannot see, and changes nothing for it', async t => {
-  const { lines, logger } = logOf()
-  const { app } = await start(t, () => {}, {
-    fastify: { logger },
-    before: async app => {
-      await app.register(async function shop (child) {
-        await child.register(rateLimit, { max: 1, addHeaders: { 'x-ratelimit-limit': false } })
-        child.addHook('onRoute', route => {
-          const [limit] = route.onRequest as [(request: FastifyRequest, reply: FastifyReply) => Promise<void>]
-          route.onRequest = async (request, reply) => { await limit(request, reply) }
+/** Its children cannot be told from each other's calls: `incr` is of each instance. */
+class Closed {
+  #current = 0
+  incr = (_key: string, callback: (error: null, result: object) => void): void => callback(null, { current: ++this.#current, ttl: WINDOW })
+  child (): Closed { return new Closed() }
+}
+
+type LimitHook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+/** Has every hook that a limiter adds called by another, as plugins do that wrap hooks. */
+function wrapHooks (app: FastifyInstance, wrap: (limit: LimitHook) => unknown): void {
+  app.addHook('onRoute', route => {
+    const [limit] = route.onRequest as [LimitHook]
+    route.onRequest = wrap(limit) as never
+  })
+}
+
+const ownLimit = { config: { rateLimit: { max: 1, timeWindow: WINDOW } } }
+const UNSEEN = /^fastify-vitals: The limiter of shop \(prefix \/shop\) makes checks that are not counted: by a function of createRateLimit\(\) from before fastify-vitals was registered, or by a hook/
+const CLOSED = /^fastify-vitals: A store of the limiter of shop \(prefix \/shop\) cannot be timed: .* what checks a function of createRateLimit\(\) or a hook of another plugin makes/
+const MAYBE_UNSEEN = /^fastify-vitals: The limiter of shop \(prefix \/shop\) makes checks that are not counted, unless it is another application of this process/
+
+for (const [major, plugin] of Object.entries({ 10: rateLimit10 as unknown as typeof rateLimit, 11: rateLimit })) {
+  const shop = (routes: (child: FastifyInstance) => unknown, options: object = {}) => async (app: FastifyInstance): Promise<void> => {
+    await app.register(async function shop (child) {
+      await child.register(plugin, { max: 1, timeWindow: WINDOW, addHeaders: { 'x-ratelimit-limit': false }, ...options })
+      await routes(child)
+    }, { prefix: '/shop' })
+  }
+
+  t.test(`counts what hooks of others check from before it, under @fastify/rate-limit ${major}`, async t => {
+    const wraps: ((limit: LimitHook) => unknown)[] = [
+      limit => async (request: FastifyRequest, reply: FastifyReply) => { await limit(request, reply) },
+      limit => (request: FastifyRequest, reply: FastifyReply) => limit(request, reply),
+      limit => limit.bind(undefined)
+    ]
+    for (const wrap of wraps) {
+      for (const store of [undefined, CustomStore]) {
+        const { lines, logger } = logOf()
+        const { app } = await start(t, () => {}, {
+          fastify: { logger },
+          before: shop(child => {
+            wrapHooks(child, wrap)
+            child.get('/a', async () => 'fine')
+            child.get('/b', ownLimit, async () => 'fine')
+          }, store && { store })
         })
-        child.get('/wrapped', async () => 'fine')
-      }, { prefix: '/shop' })
+        for (const url of ['/shop/a', '/shop/b']) {
+          for (const [status, limit] of [[200, '1'], [429, undefined], [429, undefined]] as const) {
+            const { statusCode, headers } = await app.inject(url)
+            t.strictSame([statusCode, headers['x-ratelimit-limit']], [status, limit])
+          }
+        }
+        const { fates, checks, storeCalls } = await readLedger(app)
+        t.strictSame(fates, { '/shop/a allowed': 1, '/shop/a exceeded': 2, '/shop/b allowed': 1, '/shop/b exceeded': 2 })
+        t.strictSame([checks, storeCalls], [6, { [`${store === undefined ? 'local' : 'custom'} incr`]: 6 }])
+        t.match(lines, [/^fastify-vitals: Route \/shop\/b has a limit with headers switched off/])
+        t.equal(lines.length, 1)
+      }
     }
   })
-  for (const [status, limit] of [[200, '1'], [429, undefined], [429, undefined]] as const) {
-    const { statusCode, headers } = await app.inject('/shop/wrapped')
-    t.strictSame([statusCode, headers['x-ratelimit-limit']], [status, limit])
-  }
-  const { checks, storeCalls } = await readLedger(app)
-  t.strictSame([checks, storeCalls], [0, { 'local incr': 3 }])
-  t.match(lines, [
-    /^fastify-vitals: The limiter of shop \(prefix \/shop\) was registered before fastify-vitals with headers switched off/,
-    /^fastify-vitals: The limiter of shop \(prefix \/shop\) makes checks that are not counted/
-  ])
-  t.equal(lines.length, 2)
-})
+
+  t.test(`says once which limiter checks what it cannot see, and changes nothing for it, under @fastify/rate-limit ${major}`, async t => {
+    const wraps: Record<string, (limit: LimitHook) => unknown> = {
+      late: limit => async (request: FastifyRequest, reply: FastifyReply) => {
+        await Promise.resolve()
+        await limit(request, reply)
+      },
+      'with a callback': limit => (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+        limit(request, reply).then(() => done(), done)
+      }
+    }
+    for (const [name, wrap] of Object.entries(wraps)) {
+      for (const config of [{}, ownLimit]) {
+        for (const store of [undefined, CustomStore, Closed]) {
+          const { lines, logger } = logOf()
+          const { app } = await start(t, () => {}, {
+            fastify: { logger },
+            before: shop(child => {
+              wrapHooks(child, wrap)
+              child.get('/a', config, async () => 'fine')
+            }, store && { store })
+          })
+          const what = `${name} ${config === ownLimit ? 'own' : 'shared'} ${store?.name ?? 'local'}`
+          for (const [status, limit] of [[200, '1'], [429, undefined], [429, undefined]] as const) {
+            const { statusCode, headers } = await app.inject('/shop/a')
+            t.strictSame([statusCode, headers['x-ratelimit-limit']], [status, limit], what)
+          }
+          // What it decides is told by the limiter's own store; what it lets pass without that is not.
+          const isCounted = name === 'with a callback' && config !== ownLimit
+          t.strictSame((await readLedger(app)).fates, isCounted ? { '/shop/a allowed': 1, '/shop/a exceeded': 2 } : {}, what)
+          const isSaid = lines.some(line => UNSEEN.test(line) || MAYBE_UNSEEN.test(line))
+          const isStoreSaid = lines.some(line => CLOSED.test(line))
+          t.equal(isStoreSaid, store === Closed, what)
+          if (!isCounted) t.ok(isSaid || isStoreSaid, what)
+          t.equal(lines.length, Number(isSaid) + Number(isStoreSaid), what)
+        }
+      }
+    }
+  })
+
+  t.test(`says once that functions of createRateLimit() from before it are not counted, under @fastify/rate-limit ${major}`, async t => {
+    for (const [options, message] of [[undefined, UNSEEN], [{ max: 1 }, MAYBE_UNSEEN]] as const) {
+      const { lines, logger } = logOf()
+      const { app } = await start(t, () => {}, {
+        fastify: { logger },
+        before: shop(child => {
+          const check = child.createRateLimit(options)
+          child.get('/a', { config: { rateLimit: false } }, async request => await check(request))
+        })
+      })
+      for (let i = 0; i < 3; i++) t.match((await app.inject('/shop/a')).json(), { isAllowed: false, isExceeded: i > 0 })
+      t.equal((await readLedger(app)).checks, 0)
+      t.match(lines, [message])
+      t.equal(lines.length, 1)
+    }
+  })
+}
 
 t.test('says once that a store cannot be timed', async t => {
   class Frozen extends CustomStore {
-    constructor (options: unknown) {
+    constructor (options: object) {
       super(options)
       Object.freeze(this)
     }
-  }
-  /** Its children cannot be told from each other's calls: `incr` is of each instance. */
-  class Closed {
-    incr = (_key: string, callback: (error: null, result: object) => void): void => callback(null, { current: 1, ttl: 1_000 })
-    child (): Closed { return new Closed() }
   }
   class Sealed extends CustomStore {
     static { Object.freeze(this.prototype) }
@@ -232,7 +302,7 @@ t.test('says once that a store cannot be timed', async t => {
     static { Object.assign(this.prototype, { incr: undefined, read: undefined }) }
   }
   const limit = { config: { rateLimit: { max: 5 } } }
-  for (const [store, isFirst, timed] of [[Frozen, true, 0], [Frozen, false, 0], [Closed, false, 1], [Sealed, false, 1], [FrozenChild, false, 1]] as const) {
+  for (const [store, isFirst, timed] of [[Frozen, false, 1], [Closed, false, 1], [Sealed, false, 1], [FrozenChild, false, 1]] as const) {
     const { lines, logger } = logOf()
     const register = async (app: FastifyInstance): Promise<void> => {
       await app.register(rateLimit, { store: store as never })
@@ -250,9 +320,9 @@ t.test('says once that a store cannot be timed', async t => {
   t.equal((await app.inject('/')).statusCode, 500, 'a store that cannot count is the application\'s own mistake')
 })
 
-t.test('a failure that a limiter skips is of unknown type where its store cannot be watched', async t => {
+t.test('times a store that cannot be changed, and tells its failures that a limiter skips', async t => {
   class Frozen extends CustomStore {
-    constructor (options: unknown) {
+    constructor (options: object) {
       super(options)
       Object.freeze(this)
     }
@@ -262,7 +332,8 @@ t.test('a failure that a limiter skips is of unknown type where its store cannot
     app.get('/', async () => 'fine')
   })
   t.equal((await app.inject('/')).statusCode, 200)
-  t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/', error_type: 'unknown' }), 1)
+  t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/', error_type: 'ESTORE' }), 1)
+  t.strictSame((await readLedger(app)).storeCalls, { 'custom incr': 1 })
 })
 
 t.test('gives back what it has wrapped, but not what others have wrapped since', async t => {

@@ -55,7 +55,6 @@ const NO_HEADERS = {
   addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false },
   addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
 }
-const HIDDEN = /^The limiter of fastify was registered before fastify-vitals with headers switched off/
 const UNSEEN = /^The limiter of fastify makes checks that are not counted/
 const globally = (more: (kit: Kit) => RateLimitPluginOptions = () => ({})) => (kit: Kit): RateLimitPluginOptions => ({ max: 2, timeWindow: WINDOW, ...kit.store, ...more(kit) })
 const onHook = (hook: string): Scenario => ({
@@ -212,10 +211,7 @@ export const scenarios: Record<string, Scenario> = {
   'headers switched off': {
     options: globally(() => ({ ...NO_HEADERS, allowList: ['10.0.0.1'] })),
     routes: app => get(app, '/a'),
-    steps: [{ url: '/a', times: 3 }, { url: '/a', remoteAddress: '10.0.0.1', fate: 'bypassed' }],
-    gaps: { after: { '/a bypassed': '/a allowed' }, between: { '/a bypassed': '/a allowed' } },
-    withoutQuota: { after: 3, between: 3 },
-    warnings: { after: [HIDDEN], between: [HIDDEN] }
+    steps: [{ url: '/a', times: 3 }, { url: '/a', remoteAddress: '10.0.0.1', fate: 'bypassed' }]
   },
   'headers switched off for a route': {
     options: globally(() => ({ allowList: ['10.0.0.1'] })),
@@ -229,14 +225,13 @@ export const scenarios: Record<string, Scenario> = {
     options: globally(() => ({ addHeaders: { 'retry-after': false }, addHeadersOnExceeding: { 'x-ratelimit-limit': false } })),
     routes: app => { get(app, '/a'); get(app, '/b', { rateLimit: { max: 1, addHeaders: { 'x-ratelimit-limit': true } } }) },
     steps: [{ url: '/a', times: 4 }, { url: '/b', times: 3 }],
-    withoutLimit: { between: 2, after: 3 },
-    warnings: { after: [HIDDEN, /^Route \/b has a limit with headers switched off/], between: [HIDDEN] }
+    withoutLimit: { after: 1 },
+    warnings: { after: [/^Route \/b has a limit with headers switched off/] }
   },
   'the headers of the draft': {
     options: globally(() => ({ enableDraftSpec: true, addHeaders: { 'ratelimit-reset': false } })),
     routes: app => get(app, '/a'),
-    steps: [{ url: '/a', times: 4 }],
-    warnings: { after: [HIDDEN], between: [HIDDEN] }
+    steps: [{ url: '/a', times: 4 }]
   },
   'automatic HEAD routes and hooks that routes share': {
     options: globally(),
@@ -253,10 +248,7 @@ export const scenarios: Record<string, Scenario> = {
       app.setNotFoundHandler({ preHandler: app.rateLimit() }, async (_request, reply) => await reply.code(404).send('nothing'))
       get(app, '/a')
     },
-    steps: [{ url: '/nowhere', endpoint: 'unmatched', times: 2 }, { url: '/else', endpoint: 'unmatched', times: 2 }, { url: '/a', fate: 'unlimited' }],
-    gaps: { after: { 'unmatched allowed': undefined, 'unmatched exceeded': undefined } },
-    timed: { after: 4 },
-    warnings: { after: [UNSEEN] }
+    steps: [{ url: '/nowhere', endpoint: 'unmatched', times: 2 }, { url: '/else', endpoint: 'unmatched', times: 2 }, { url: '/a', fate: 'unlimited' }]
   },
   'a 404 handler that is limited on another hook, with headers switched off': {
     options: globally(() => ({ global: false })),
