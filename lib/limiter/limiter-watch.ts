@@ -31,16 +31,14 @@ export class LimiterWatch {
   handler (original: LimitHandler, limiter: WatchedLimiter): LimitHandler {
     const watch = this
     const { ran } = limiter
-    const handler: LimitHandler = function (request, reply) {
+    return this.#noted(function (request, reply) {
       // It has decided on this request already, in another hook or on the GET route that a HEAD route was made from.
       if ((request as unknown as Marks)[ran] === true) return original.call(this, request, reply)
       const check = watch.begin(limiter, request)
       const outcome = original.call(this, request, reply)
       watch.begun(limiter, check, outcome)
       return outcome
-    }
-    this.#own.add(handler)
-    return handler
+    })
   }
 
   /** Whether it is a handler of {@link handler}. */
@@ -109,6 +107,11 @@ export class LimiterWatch {
 
   timesOf (store: Store): StoreTimes {
     return new StoreTimes(this.checks.metrics, kindOf(store))
+  }
+
+  #noted (handler: LimitHandler): LimitHandler {
+    this.#own.add(handler)
+    return handler
   }
 
   #tellOfChecks (limiter: WatchedLimiter, unless: string): void {

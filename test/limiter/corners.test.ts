@@ -127,9 +127,21 @@ function logOf (): { lines: string[], logger: object } {
 t.test('says once that it does not know a limiter', async t => {
   const unknown = /^fastify-vitals: A limiter of @fastify\/rate-limit is not counted: it is of a version that fastify-vitals does not know/
   const ran = Symbol('fastify.request.rateLimitRan')
+  const also = Symbol('fastify.request.rateLimitRan')
   const plugins = [
     // Nothing of it is known.
     async () => {},
+    // It opens in the same way, and never looks up its store.
+    async (app: FastifyInstance) => {
+      app.decorateRequest(also, false)
+      const component = { rateLimitRan: also, store: {} }
+      const params = { addHeaders: {}, addHeadersOnExceeding: {}, labels: {} }
+      app.addHook('onRoute', route => {
+        if (typeof route.config?.rateLimit === 'number') throw new Error('Unknown value for route rate-limit configuration')
+        if (typeof route.config?.rateLimit === 'object') Object.assign(Object.create(component) as object, Object.assign({}, params))
+        route.onRequest = [...[route.onRequest ?? []].flat(), async () => {}]
+      })
+    },
     // It comes in the same way, and has other parts.
     async (app: FastifyInstance) => {
       app.decorateRequest(ran, false)
@@ -144,6 +156,8 @@ t.test('says once that it does not know a limiter', async t => {
       for (const isBesideAnother of [false, true]) {
         // Beside one that is known, one that has nothing that is known cannot be told.
         if (isBesideAnother && plugin === plugins[0]) continue
+        // Nor one that never decides.
+        if (!isFirst && plugin === plugins[1]) continue
         const { lines, logger } = logOf()
         const register = async (app: FastifyInstance): Promise<void> => {
           if (isBesideAnother) await app.register(rateLimit, { max: 1 })
@@ -374,6 +388,143 @@ t.test('takes stores as they are', async t => {
     const { fates, storeCalls } = await readLedger(app)
     t.strictSame([fates, storeCalls], [{ [`${url} allowed`]: 1 }, { 'custom incr': 1 }])
     t.strictSame(Object.keys(made!), [])
+  }
+})
+
+t.test('takes a store that lacks something as its limiter does', async t => {
+  class Childless {
+    incr (_key: string, callback: (error: null, result: object) => void): void { callback(null, { current: 1, ttl: WINDOW }) }
+  }
+  class Barren extends Childless { child (): undefined {} }
+  class Idle { child (): Childless { return new Childless() } }
+  for (const [store, routes] of [
+    [Childless, (app: FastifyInstance) => app.get('/', ownLimit, async () => 'fine')],
+    [Barren, (app: FastifyInstance) => app.get('/', ownLimit, async () => 'fine')],
+    [Idle, (app: FastifyInstance) => app.get('/', async () => 'fine')],
+    [Childless, (app: FastifyInstance) => {
+      const check = app.createRateLimit() as (...args: unknown[]) => Promise<unknown>
+      app.get('/', { config: { rateLimit: false } }, async request => await check(request, { increment: false }))
+    }]
+  ] as const) {
+    const register = async (app: FastifyInstance): Promise<unknown> => {
+      await app.register(rateLimit, { store: store as never })
+      try {
+        routes(app)
+        return undefined
+      } catch (error) {
+        return String(error)
+      }
+    }
+    const bare = fastify()
+    t.teardown(() => bare.close())
+    const expected = await register(bare)
+    let seen: unknown
+    const { app } = await start(t, async app => { seen = await register(app) })
+    t.equal(seen, expected)
+    t.strictSame((await app.inject('/')).body, (await bare.inject('/')).body)
+  }
+})
+
+t.test('leaves replies as they are whose `header` somebody has replaced', async t => {
+  const replaced: unknown[] = []
+  const { app } = await start(t, () => {}, {
+    before: async app => {
+      await app.register(rateLimit, { max: 5, timeWindow: WINDOW })
+      wrapHooks(app, limit => async (request: FastifyRequest, reply: FastifyReply) => {
+        const { header } = reply
+        const own: typeof header = function (this: FastifyReply, ...args) { return header.apply(this, args) as never }
+        if (request.url === '/inside') reply.header = own
+        await limit(request, reply)
+        if (request.url === '/inside') replaced.push(reply.header === own)
+      })
+      app.addHook('onRequest', async (request, reply) => {
+        if (request.url !== '/before') return
+        const { header } = reply
+        reply.header = function (this: FastifyReply, ...args: Parameters<typeof header>) { return header.apply(this, args) } as never
+      })
+      for (const url of ['/inside', '/before']) app.get(url, { config: { rateLimit: { max: 3 } } }, async (_request, reply) => Object.hasOwn(reply, 'header'))
+    }
+  })
+  for (const url of ['/inside', '/before']) {
+    const { body, headers } = await app.inject(url)
+    t.strictSame([body, headers['x-ratelimit-remaining']], ['true', '2'])
+  }
+  t.strictSame(replaced, [true])
+  t.strictSame((await readLedger(app)).fates, { '/inside allowed': 1, '/before allowed': 1 })
+})
+
+t.test('a failure that a limiter from before it skips is of unknown type where its store cannot be changed', async t => {
+  class Failing {
+    incr = (_key: string, callback: (error: Error) => void): void => callback(new RangeError('no'))
+    child (): Failing { return new Failing() }
+  }
+  const { app } = await start(t, () => {}, {
+    before: async app => {
+      await app.register(rateLimit, { store: Failing as never, skipOnError: true })
+      app.get('/', ownLimit, async () => 'fine')
+    }
+  })
+  t.equal((await app.inject('/')).statusCode, 200)
+  t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/', error_type: 'unknown' }), 1)
+})
+
+/** What an `incr` may do with its callback, and what that comes to. */
+const answers: Record<string, readonly [incr: (callback: (error: unknown, result?: unknown) => unknown) => unknown, fate: string]> = {
+  'answers with a promise': [callback => callback(null, Promise.resolve({ current: 3, ttl: WINDOW })), 'exceeded'],
+  'answers with a promise that fails': [callback => callback(null, Promise.reject(new RangeError('late'))), 'failed'],
+  'fails, with a promise beside': [callback => callback(new RangeError('no'), Promise.resolve({ current: 1, ttl: WINDOW })), 'failed'],
+  throws: [() => { throw new RangeError('broken') }, 'failed'],
+  'throws when it has answered': [callback => { callback(null, { current: 1, ttl: WINDOW }); throw new RangeError('broken') }, 'allowed'],
+  'answers nothing': [callback => callback(null), 'failed'],
+  'answers null': [callback => callback(null, null), 'failed'],
+  'fails with a text': [callback => { const text: unknown = 'no'; callback(text) }, 'failed'],
+  'answers twice': [callback => { callback(null, { current: 1, ttl: WINDOW }); setImmediate(callback, null, { current: 9, ttl: WINDOW }) }, 'allowed'],
+  'counts in texts': [callback => callback(null, { current: '3', ttl: WINDOW }), 'exceeded']
+}
+
+for (const [name, [incr, fate]] of Object.entries(answers)) {
+  t.test(`takes a store that ${name} as its limiter does`, async t => {
+    class Odd {
+      incr (_key: string, callback: (error: unknown, result?: unknown) => unknown): unknown { return incr(callback) }
+      child (): Odd { return new Odd() }
+    }
+    for (const plugin of [rateLimit10 as unknown as typeof rateLimit, rateLimit]) {
+      for (const skipOnError of [false, true]) {
+        const register = async (app: FastifyInstance): Promise<void> => {
+          await app.register(plugin, { max: 2, store: Odd as never, skipOnError })
+        }
+        const routes = (app: FastifyInstance): void => {
+          app.get('/a', async () => 'fine')
+          app.get('/b', { config: { rateLimit: { max: 1 } } }, async () => 'fine')
+        }
+        const bare = fastify()
+        t.teardown(() => bare.close())
+        await register(bare)
+        routes(bare)
+        const { app } = await start(t, async app => { await register(app); routes(app) })
+        for (const url of ['/a', '/b']) {
+          const [expected, seen] = [await bare.inject(url), await app.inject(url)]
+          t.strictSame([seen.statusCode, seen.body], [expected.statusCode, expected.body])
+        }
+        t.strictSame((await readLedger(app)).fates, { [`/a ${fate}`]: 1, [`/b ${fate}`]: 1 })
+      }
+    }
+  })
+}
+
+t.test('a limiter that is asked about what is no request does as it does without us', async t => {
+  for (const isFirst of [true, false]) {
+    const limit = (app: FastifyInstance): unknown => app.register(rateLimit, { max: 1, global: false })
+    const { app } = await start(t, async app => { if (isFirst) await limit(app) }, { before: async app => { if (!isFirst) await limit(app) } })
+    const check = app.createRateLimit() as (request: unknown) => Promise<{ isAllowed: boolean }>
+    const own = app.createRateLimit({ keyGenerator: () => 'all' }) as typeof check
+    await app.inject('/')
+    await t.rejects(check(undefined))
+    await t.rejects(own({ ip: '10.0.0.1' }), { message: /'config'/ })
+    t.match(await check({ ip: '10.0.0.1', routeOptions: {} }), { isAllowed: false, remaining: 0 })
+    t.match(await own({ ip: '10.0.0.1', routeOptions: { config: {} } }), { isAllowed: false, remaining: 0 })
+    t.equal((await readLedger(app)).checks, 0)
+    t.equal(app.vitals.read('vitals_record_errors_total', { metric: 'rate_limit_requests_total' }), 4)
   }
 })
 
