@@ -63,6 +63,43 @@ t.test('a peek is no check, but a call of the store', async t => {
   }
 })
 
+t.test('version 10 knows no peeks: what it is asked is a check', async t => {
+  const { app } = await start(t, async app => {
+    await app.register(rateLimit10 as unknown as typeof rateLimit, { max: 1, global: false, allowList: ['10.0.0.1'] })
+    const check = app.createRateLimit() as (...args: unknown[]) => Promise<unknown>
+    app.get('/', async request => await check(request, { increment: false }))
+  })
+  t.match((await app.inject('/')).json(), { isExceeded: false, remaining: 0 })
+  t.match((await app.inject('/')).json(), { isExceeded: true })
+  t.match((await app.inject({ url: '/', remoteAddress: '10.0.0.1' })).json(), { isAllowed: true })
+  t.strictSame((await readLedger(app)).fates, { '/ allowed': 1, '/ exceeded': 1, '/ bypassed': 1 })
+})
+
+t.test('a peek of a client on the allow list is no check either', async t => {
+  const { app } = await start(t, async app => {
+    await app.register(rateLimit, { max: 1, global: false, allowList: ['127.0.0.1'] })
+    const check = app.createRateLimit() as (...args: unknown[]) => Promise<unknown>
+    app.get('/', async request => await check(request, { increment: false }))
+  })
+  t.match((await app.inject('/')).json(), { isAllowed: true })
+  t.equal((await readLedger(app)).checks, 0)
+})
+
+t.test('a mistake in a route\'s limit is told as without it', async t => {
+  for (const [limit, message] of [[true, /Unknown value for route rate-limit configuration/], [{ groupId: 7 }, /groupId must be a string/]] as const) {
+    for (const isFirst of [true, false]) {
+      const register = (app: FastifyInstance): unknown => app.register(rateLimit, { max: 1 })
+      const { app } = await start(t, async app => {
+        if (isFirst) await register(app)
+        t.throws(() => app.get('/', { config: { rateLimit: limit as never } }, async () => 'fine'), message)
+        app.get('/b', async () => 'fine')
+      }, { before: async app => { if (!isFirst) await register(app) } })
+      t.strictSame([(await app.inject('/b')).statusCode, (await app.inject('/b')).statusCode], [200, 429])
+      t.strictSame((await readLedger(app)).fates, { '/b allowed': 1, '/b exceeded': 1 })
+    }
+  }
+})
+
 t.test('counts failures of limiters of createRateLimit()', async t => {
   for (const isFirst of [true, false]) {
     const { app } = await start(t, async app => {
@@ -81,17 +118,75 @@ const options = { global: false, store: CustomStore as never, keyGenerator: () =
 
 t.test('tells refusals that a limiter from before it hides by their status', async t => {
   const off = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
+  const limit = {
+    max: 1,
+    addHeaders: { ...off, 'retry-after': false },
+    addHeadersOnExceeding: off,
+    errorResponseBuilder: (_request: FastifyRequest, { ban }: { ban: boolean }) => Object.assign(new Error('no'), { statusCode: ban ? 403 : 418 }),
+    ban: 1
+  }
   const { app } = await start(t, app => app.get('/', async () => 'fine'), {
-    before: app => app.register(rateLimit, {
-      max: 1,
-      addHeaders: { ...off, 'retry-after': false },
-      addHeadersOnExceeding: off,
-      errorResponseBuilder: (_request, { ban }) => Object.assign(new Error('no'), { statusCode: ban ? 403 : 418 }),
-      ban: 0
-    })
+    before: async app => {
+      await app.register(rateLimit, limit)
+      app.get('/own', { config: { rateLimit: { max: 1 } } }, async () => 'fine')
+      app.get('/usual', { config: { rateLimit: { ...limit, errorResponseBuilder: () => Object.assign(new Error('no'), { statusCode: 429 }) } } }, async () => 'fine')
+    }
   })
-  for (let i = 0; i < 3; i++) await app.inject('/')
-  t.strictSame((await readLedger(app)).fates, { '/ allowed': 1, '/ banned': 2 })
+  for (const url of ['/', '/own', '/usual']) for (let i = 0; i < 3; i++) await app.inject(url)
+  t.strictSame((await readLedger(app)).fates, {
+    '/ allowed': 1,
+    '/ exceeded': 1,
+    '/ banned': 1,
+    '/own allowed': 1,
+    '/own exceeded': 1,
+    '/own banned': 1,
+    '/usual allowed': 1,
+    '/usual exceeded': 2
+  })
+})
+
+t.test('counts a refusal that a hook of another keeps to itself', async t => {
+  const { app } = await start(t, () => {}, {
+    before: async app => {
+      await app.register(rateLimit, { max: 1 })
+      wrapHooks(app, limit => async (request: FastifyRequest, reply: FastifyReply) => {
+        await limit(request, reply).catch(() => { reply.header('x-refused', 'yes') })
+      })
+      for (const [url, config] of [['/a', {}], ['/b', ownLimit.config]] as const) app.get(url, { config }, async () => 'fine')
+    }
+  })
+  for (const url of ['/a', '/b']) {
+    for (const refused of [undefined, 'yes']) {
+      const { statusCode, headers } = await app.inject(url)
+      t.strictSame([statusCode, headers['x-refused']], [200, refused])
+    }
+  }
+  t.strictSame((await readLedger(app)).fates, { '/a allowed': 1, '/a exceeded': 1, '/b allowed': 1, '/b exceeded': 1 })
+})
+
+t.test('a hook that is no limiter\'s is left alone in the end, and does all the while what it did', async t => {
+  let calls = 0
+  const { app } = await start(t, () => {}, {
+    before: async app => {
+      await app.register(rateLimit, { max: 5, global: false })
+      app.get('/', {
+        async preHandler (request) {
+          calls++
+          if (request.headers['x-fail'] !== undefined) throw Object.assign(new Error('no'), { statusCode: 418 })
+        },
+        onSend: (_request, _reply, payload, done) => done(null, `${String(payload)}, sent`)
+      }, async () => 'fine')
+      app.get('/throws', { preHandler () { throw Object.assign(new Error('no'), { statusCode: 418 }) } }, async () => 'fine')
+    }
+  })
+  const { payload } = await app.inject('/throws')
+  t.equal(payload, '{"statusCode":418,"error":"I\'m a Teapot","message":"no"}')
+  for (let i = 0; i < 210; i++) {
+    const { statusCode, body } = await app.inject({ url: '/', headers: i % 2 === 0 ? {} : { 'x-fail': '1' } })
+    if (statusCode !== (i % 2 === 0 ? 200 : 418) || (i % 2 === 0 && body !== 'fine, sent')) t.fail(`request ${i}: ${statusCode} ${body}`)
+  }
+  t.equal(calls, 210)
+  t.equal((await readLedger(app)).checks, 0)
 })
 
 t.test('learns the store of a limiter from before it while calls of it are on their way', async t => {

@@ -16,7 +16,7 @@ export interface Step {
   /** Endpoint and group as the series have them. @default the URL */
   endpoint?: string
   /** What becomes of it where the status does not tell: an allow list, a failing store, a route without a limit. */
-  fate?: 'allowed' | 'banned' | 'bypassed' | 'failed' | 'unlimited'
+  fate?: 'allowed' | 'exceeded' | 'banned' | 'bypassed' | 'failed' | 'unlimited'
   /** How many limiters check it. @default 1 */
   checks?: number
 }
@@ -394,6 +394,23 @@ export const scenarios: Record<string, Scenario> = {
       app.get('/b', { preHandler: async (_request, reply) => { reply.header('x-ratelimit-remaining', 7) } }, async () => 'fine')
     },
     steps: [{ url: '/a', fate: 'unlimited' }, { url: '/b' }]
+  },
+  'limits of routes on hooks of their own': {
+    options: globally(),
+    routes: app => {
+      for (const hook of ['preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend']) {
+        app.post(`/${hook}`, { config: { rateLimit: { max: 1, hook: hook as 'preParsing' } } }, async () => ({ is: 'fine' }))
+      }
+    },
+    steps: ['preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend'].map(hook => ({ url: `/${hook}`, method: 'POST' as const, times: 3 }))
+  },
+  'hooks that come too late to refuse': {
+    options: globally(() => ({ max: 1 })),
+    routes: app => {
+      get(app, '/a', { rateLimit: { hook: 'onResponse' } })
+      app.get('/b', { config: { rateLimit: { hook: 'onError' as 'onRequest' } } }, async () => { throw Object.assign(new Error('no'), { statusCode: 418 }) })
+    },
+    steps: [{ url: '/a', fate: 'allowed' }, { url: '/a', fate: 'exceeded', times: 2 }, { url: '/b', fate: 'allowed' }, { url: '/b', fate: 'exceeded', times: 2 }]
   },
   ...Object.fromEntries(['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend'].map(hook => [`the hook ${hook}`, onHook(hook)]))
 }
