@@ -38,3 +38,10 @@ function describedValue (value: unknown): unknown {
   if (typeof value === 'function') return String(value)
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? described(value) : value
 }
+
+/** A store whose children cannot be told from each other's calls: `incr` is of each instance. */
+export class ClosedStore {
+  #current = 0
+  incr = (_key: string, callback: (error: null, result: object) => void): void => callback(null, { current: ++this.#current, ttl: 3_600_000 })
+  child (): ClosedStore { return new ClosedStore() }
+}
