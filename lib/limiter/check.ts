@@ -74,10 +74,17 @@ export class Check {
     const { times, options } = this.#watched!
     times.incr((endMs - startMs) / 1_000)
     if (error) return this.#checks.failed(this.#request, seconds, error)
-    if (result === undefined || result === null) return this.#checks.failed(this.#request, seconds, new TypeError('no answer'))
-    const { current } = result as { current: number }
+    let current: number
+    let remaining: number
     const limit = max as number
-    if (!(current > limit)) return this.#checks.allowed(this.#request, seconds, Math.max(0, limit - current), limit)
+    try {
+      current = (result as { current: number }).current
+      remaining = Math.max(0, limit - current)
+    } catch (error) {
+      // The limiter cannot reckon with it either.
+      return this.#checks.failed(this.#request, seconds, error)
+    }
+    if (!(current > limit)) return this.#checks.allowed(this.#request, seconds, remaining, limit)
     const ban = options.ban as number
     this.#checks.rejected(this.#request, seconds, ban !== -1 && current - limit > ban ? 'banned' : 'exceeded', limit)
   }

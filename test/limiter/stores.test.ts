@@ -137,6 +137,7 @@ const answers: Record<string, readonly [incr: (callback: (error: unknown, result
   'answers null': [callback => callback(null, null), 'failed'],
   'fails with a text': [callback => { const text: unknown = 'no'; callback(text) }, 'failed'],
   'answers twice': [callback => { callback(null, { current: 1, ttl: WINDOW }); setImmediate(callback, null, { current: 9, ttl: WINDOW }) }, 'allowed'],
+  'counts in BigInts': [callback => callback(null, { current: 1n, ttl: WINDOW }), 'failed'],
   'counts in texts': [callback => callback(null, { current: '3', ttl: WINDOW }), 'exceeded']
 }
 
