@@ -6,10 +6,11 @@ import { watchEarlierRoutes } from './earlier-routes.ts'
 import { isLimiterDecorator, isLimiterRouteHook } from './known-functions.ts'
 import { listenToStores } from './learn-stores.ts'
 import type { LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
-import type { LimiterOptions, RouteHook } from './open-limiter.ts'
+import type { RouteHook } from './open-limiter.ts'
 import { openLimiter } from './open-limiter.ts'
 import { watchedRouteHook } from './route-hook.ts'
 import { WatchedLimiter } from './watched-limiter.ts'
+import { watchStoresOf } from './watched-store.ts'
 
 /** What a limiter puts on its instance. */
 interface Decorators {
@@ -70,16 +71,17 @@ function watchLimiter (context: FastifyInstance, routeHook: RouteHook, decorator
     watch.missesLimiter()
     return undefined
   }
-  const { store } = parts.component
-  const limiter = new WatchedLimiter(parts, context, isFound, watch.banned)
-  if (isFound) {
-    // First of all, so that it sees the calls of this store too.
-    const stop = listenToStores(store)
-    context.addHook('onClose', async () => stop())
-  }
-  if (!watch.stores.watch(store)) watch.missesStore(limiter)
+  const { component, params } = parts
+  const { store } = component
+  const limiter = new WatchedLimiter(parts, context)
+  watchStoresOf(component, params, watch.timesOf(store), limiter.beginning, () => watch.missesChecks(limiter))
   watchDecorators(context, decorators, limiter, watch)
-  if (isFound) watch.tellOfFound(limiter, store)
+  if (isFound) {
+    // What it has made before.
+    const stop = listenToStores(store, () => watch.maybeMissesChecks(limiter))
+    if (stop === undefined) watch.missesStore(limiter)
+    else context.addHook('onClose', async () => stop())
+  }
   return limiter
 }
 
@@ -90,9 +92,5 @@ function watchDecorators (context: FastifyInstance, names: readonly DecoratorNam
     decorated.createRateLimit = function (...args) { return watch.limit(createRateLimit.apply(this, args), limiter) }
   }
   if (!names.includes('rateLimit')) return
-  decorated.rateLimit = function (...args) {
-    const given = typeof args[0] === 'object' && args[0] !== null ? args[0] as LimiterOptions : undefined
-    const { options, shown, hidden } = limiter.ofRoute(given)
-    return watch.handler(rateLimit.apply(this, options === given ? args : [options]), limiter, shown, hidden)
-  }
+  decorated.rateLimit = function (...args) { return watch.handler(rateLimit.apply(this, args), limiter) }
 }

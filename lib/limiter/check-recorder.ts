@@ -24,7 +24,7 @@ export class CheckRecorder {
   readonly #endpointOf: EndpointOf
   readonly #rows = new WeakMap<object, CheckRows | null>()
   /** The config of the last request, mostly that of the next, and its rows. */
-  #lastConfig: object | undefined
+  #lastConfig: object | null = null
   #lastRows: CheckRows | null = null
   /** Where Fastify's request keeps its route: the public getter `routeOptions` builds an object of a dozen fields. */
   #contextKey: symbol | undefined
@@ -40,7 +40,8 @@ export class CheckRecorder {
     if (rows === null) return
     rows.check(this.isAuthenticated(request), seconds)
     rows.allowed(this.extraOf(request))
-    if (remaining !== undefined) rows.left(remaining, limit)
+    // A function of the application's may give a limit that is no number, or none.
+    if (Number.isFinite(remaining)) rows.left(remaining!, limit)
   }
 
   rejected (request: FastifyRequest, seconds: number | undefined, reason: RejectionReason, limit: number | undefined): void {
@@ -65,10 +66,18 @@ export class CheckRecorder {
     rows.failed(errorTypeOf(error))
   }
 
-  /** The rows of the route that a request is on now; `null` if the route is not counted. */
+  /** The rows of the route that a request is on now; `null` if the route is not counted, or the application has checked what is no request. */
   rowsOf (request: FastifyRequest): CheckRows | null {
-    const config = this.#configOf(request)
-    if (config === this.#lastConfig) return this.#lastRows
+    try {
+      const config = this.#configOf(request)
+      return config === this.#lastConfig ? this.#lastRows : this.#findRows(request, config)
+    } catch {
+      this.metrics.requests.fault('value', `a rate limit must be checked for a request of Fastify's, got: ${shown(request)}`)
+      return null
+    }
+  }
+
+  #findRows (request: FastifyRequest, config: object): CheckRows | null {
     let rows = this.#rows.get(config)
     if (rows === undefined) {
       const place = this.placeOf(request)
@@ -93,7 +102,7 @@ export class CheckRecorder {
 
   isAuthenticated (request: FastifyRequest): boolean {
     const { authenticated } = this.#options
-    if (authenticated === undefined) return request.headers.authorization !== undefined
+    if (authenticated === undefined) return (request as Partial<FastifyRequest>).headers?.authorization !== undefined
     try {
       return Boolean(authenticated(request))
     } catch (error) {

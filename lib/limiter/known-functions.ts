@@ -1,14 +1,9 @@
 // The functions that @fastify/rate-limit (10 and 11) makes have no name and no mark. They are told by what stands in
-// them; the first two survive a minifier. Used only for limiters that were there before us.
+// them; the first survives a minifier. Used only for limiters that were there before us.
 
 /** The hook that gives routes their limit. */
 export function isLimiterRouteHook (fn: unknown): boolean {
   return contains(fn, ['Unknown value for route rate-limit configuration'])
-}
-
-/** The hook of a route that checks its limit. */
-export function isLimitHandler (fn: unknown): boolean {
-  return contains(fn, ['addHeadersOnExceeding', 'errorResponseBuilder', 'isExceeded'])
 }
 
 /** A decorator, `createRateLimit` or `rateLimit`, as far as the plugin is not minified. */

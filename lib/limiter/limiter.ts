@@ -5,7 +5,6 @@ import { CheckRecorder } from './check-recorder.ts'
 import { LimiterMetrics } from './limiter-metrics.ts'
 import { LimiterWatch } from './limiter-watch.ts'
 import { RateLimiter } from './rate-limiter.ts'
-import { Stores } from './stores.ts'
 
 /** The two ways in of the rate-limiter set: what is seen of @fastify/rate-limit, and what other limiters report. */
 export interface Limiter {
@@ -18,5 +17,5 @@ export function createLimiter (registry: Registry, options: false | ResolvedLimi
   const resolved = options === false ? { authenticated: undefined, labels: undefined } : options
   const metrics = new LimiterMetrics(registry, resolved.labels?.names ?? [])
   const checks = new CheckRecorder(metrics, resolved, endpointOf)
-  return { watch: new LimiterWatch(checks, new Stores(metrics), warn), reports: new RateLimiter(checks) }
+  return { watch: new LimiterWatch(checks, warn), reports: new RateLimiter(checks) }
 }

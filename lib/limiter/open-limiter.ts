@@ -1,7 +1,6 @@
-import type { Store } from './stores.ts'
+import type { Component } from './watched-store.ts'
 
-export type Flags = Record<string, unknown>
-export type Callback = (this: unknown, ...args: unknown[]) => unknown
+export type Flags = Readonly<Record<string, unknown>>
 
 /** The options of a limiter, or of a route of it, that matter here; there are others. */
 export interface LimiterOptions {
@@ -9,21 +8,15 @@ export interface LimiterOptions {
   readonly addHeadersOnExceeding?: Flags | undefined
   readonly ban?: unknown
   readonly errorResponseBuilder?: unknown
-  readonly onBanReach?: unknown
 }
 
 /** What one registration of @fastify/rate-limit keeps to itself. All that it makes shares these two objects, or copies them. */
 export interface LimiterParts {
-  readonly component: {
-    /** Marks the requests on which it has decided. */
-    readonly rateLimitRan: symbol
-    readonly store: Store
-  }
+  readonly component: Component
   /** Its options, with defaults. */
   readonly params: {
-    addHeaders: Flags
-    addHeadersOnExceeding: Flags
-    onBanReach: Callback
+    readonly addHeaders: Flags
+    readonly addHeadersOnExceeding: Flags
     readonly ban: number
     readonly isCustomErrorMessage: boolean
     readonly labels: Readonly<Record<'rateLimit' | 'rateRemaining' | 'rateReset' | 'retryAfter', string>>

@@ -5,25 +5,17 @@ import type { WatchedLimiter } from './watched-limiter.ts'
 /** The hooks on which a limiter may check. */
 export const LIFECYCLE_HOOKS = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onError', 'onTimeout', 'onRequestAbort'] as const
 
-type Route = { config?: { rateLimit?: LimiterOptions | boolean | null } } & { [hook in (typeof LIFECYCLE_HOOKS)[number]]?: unknown }
+type Route = { [hook in (typeof LIFECYCLE_HOOKS)[number]]?: unknown }
 
 /** A limiter's route hook that gives routes watched handlers: those that it adds, in their place. */
 export function watchedRouteHook (original: RouteHook, limiter: WatchedLimiter, watch: LimiterWatch): RouteHook {
   return function (route: Route) {
-    const { config } = route
-    const own = ownLimitOf(config)
-    const { options, shown, hidden } = limiter.ofRoute(own)
     const before = LIFECYCLE_HOOKS.map(hook => lastOf(route[hook]))
-    if (options !== own) route.config = { ...config!, rateLimit: options! }
-    try {
-      original.call(this, route as never)
-    } finally {
-      if (options !== own) route.config = config!
-    }
+    original.call(this, route as never)
     LIFECYCLE_HOOKS.forEach((hook, i) => {
       const list = route[hook]
       const added = lastOf(list)
-      if (added !== before[i]) (list as unknown[])[(list as unknown[]).length - 1] = watch.handler(added as LimitHandler, limiter, shown, hidden)
+      if (added !== before[i]) (list as unknown[])[(list as unknown[]).length - 1] = watch.handler(added as LimitHandler, limiter)
     })
   }
 }

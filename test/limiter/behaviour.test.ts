@@ -7,7 +7,7 @@ import rateLimit10 from 'rate-limit-10'
 import t from 'tap'
 import type { Test } from 'tap'
 import vitals from '../../lib/index.ts'
-import { CustomStore } from './support/custom-store.ts'
+import { CustomStore, described } from './support/custom-store.ts'
 import type { Fates } from './support/limiter-ledger.ts'
 import { add, readLedger, sum } from './support/limiter-ledger.ts'
 import { startRedis } from '../support/redis-server.ts'
@@ -44,7 +44,7 @@ for (const [major, rateLimit] of Object.entries(plugins)) {
             t.teardown(() => seen.app.close())
             t.strictSame(seen.answers, bare.answers, 'the same answers')
             t.strictSame(seen.notes, bare.notes, 'the same calls of the application\'s functions')
-            t.strictSame(seen.calls, bare.calls, 'the same calls of its stores')
+            t.strictSame(seen.calls, bare.calls, 'the same stores, made with the same options and called in the same way')
             await expectLedger(t, scenario, order, seen, store)
           })
         }
@@ -87,7 +87,7 @@ async function run (scenario: Scenario, order: Order, rateLimit: LimiterPlugin, 
   for (const step of scenario.steps) {
     for (let i = 0; i < (step.times ?? 1); i++) answers.push(await ask(app, step))
   }
-  return { app, answers, notes, calls: CustomStore.made.map(({ calls, options }) => [calls, Object.keys(options as object).sort()]), warnings }
+  return { app, answers, notes, calls: CustomStore.made.map(({ calls, options, seen }) => [calls, seen, described(options)]), warnings }
 }
 
 async function ask (app: FastifyInstance, { url, method = 'GET', remoteAddress = '127.0.0.1', headers = {} }: Step): Promise<Answer> {

@@ -1,38 +1,21 @@
 import rateLimit from '@fastify/rate-limit'
 import fastify from 'fastify'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import rateLimit10 from 'rate-limit-10'
 import t from 'tap'
 import { attachLimiterWatch } from '../../lib/limiter/attach.ts'
 import { CheckRecorder } from '../../lib/limiter/check-recorder.ts'
-import { Check } from '../../lib/limiter/check.ts'
 import { contextsOf, hooksOf, rootOf } from '../../lib/contexts.ts'
 import { createLimiter } from '../../lib/limiter/limiter.ts'
 import { LimiterMetrics } from '../../lib/limiter/limiter-metrics.ts'
 import vitals, { createRegistry } from '../../lib/index.ts'
-import { gate } from '../support/gate.ts'
 import { start } from '../support/start.ts'
 import { CustomStore } from './support/custom-store.ts'
 import { readLedger } from './support/limiter-ledger.ts'
+import { logOf } from './support/warnings.ts'
 
-const WINDOW = 3_600_000
 const nowhere = (): undefined => undefined
-
-t.test('a check does to the reply whatever else is asked of it', async t => {
-  const app = fastify()
-  t.teardown(() => app.close())
-  app.get('/', async (_request, reply) => {
-    const check = new Check(reply, undefined) as Check & FastifyReply
-    t.equal(check.code(201), reply)
-    t.equal(check.statusCode, 201)
-    check.statusCode = 202
-    check.header('x-ratelimit-limit', 3).header('x-other', 1)
-    t.strictSame([check.limit, check.hasDecided], [3, true])
-    return 'fine'
-  })
-  const { statusCode, headers } = await app.inject('/')
-  t.strictSame([statusCode, headers['x-ratelimit-limit'], headers['x-other']], [202, '3', '1'])
-})
 
 t.test('a Fastify that keeps its contexts elsewhere is one context without hooks', async t => {
   const hooks: string[] = []
@@ -79,6 +62,43 @@ t.test('a peek is no check, but a call of the store', async t => {
   }
 })
 
+t.test('version 10 knows no peeks: what it is asked is a check', async t => {
+  const { app } = await start(t, async app => {
+    await app.register(rateLimit10 as unknown as typeof rateLimit, { max: 1, global: false, allowList: ['10.0.0.1'] })
+    const check = app.createRateLimit() as (...args: unknown[]) => Promise<unknown>
+    app.get('/', async request => await check(request, { increment: false }))
+  })
+  t.match((await app.inject('/')).json(), { isExceeded: false, remaining: 0 })
+  t.match((await app.inject('/')).json(), { isExceeded: true })
+  t.match((await app.inject({ url: '/', remoteAddress: '10.0.0.1' })).json(), { isAllowed: true })
+  t.strictSame((await readLedger(app)).fates, { '/ allowed': 1, '/ exceeded': 1, '/ bypassed': 1 })
+})
+
+t.test('a peek of a client on the allow list is no check either', async t => {
+  const { app } = await start(t, async app => {
+    await app.register(rateLimit, { max: 1, global: false, allowList: ['127.0.0.1'] })
+    const check = app.createRateLimit() as (...args: unknown[]) => Promise<unknown>
+    app.get('/', async request => await check(request, { increment: false }))
+  })
+  t.match((await app.inject('/')).json(), { isAllowed: true })
+  t.equal((await readLedger(app)).checks, 0)
+})
+
+t.test('a mistake in a route\'s limit is told as without it', async t => {
+  for (const [limit, message] of [[true, /Unknown value for route rate-limit configuration/], [{ groupId: 7 }, /groupId must be a string/]] as const) {
+    for (const isFirst of [true, false]) {
+      const register = (app: FastifyInstance): unknown => app.register(rateLimit, { max: 1 })
+      const { app } = await start(t, async app => {
+        if (isFirst) await register(app)
+        t.throws(() => app.get('/', { config: { rateLimit: limit as never } }, async () => 'fine'), message)
+        app.get('/b', async () => 'fine')
+      }, { before: async app => { if (!isFirst) await register(app) } })
+      t.strictSame([(await app.inject('/b')).statusCode, (await app.inject('/b')).statusCode], [200, 429])
+      t.strictSame((await readLedger(app)).fates, { '/b allowed': 1, '/b exceeded': 1 })
+    }
+  }
+})
+
 t.test('counts failures of limiters of createRateLimit()', async t => {
   for (const isFirst of [true, false]) {
     const { app } = await start(t, async app => {
@@ -95,57 +115,24 @@ t.test('counts failures of limiters of createRateLimit()', async t => {
 })
 const options = { global: false, store: CustomStore as never, keyGenerator: () => 'broken' }
 
-t.test('tells refusals that a limiter from before it hides by their status', async t => {
-  const off = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
-  const { app } = await start(t, app => app.get('/', async () => 'fine'), {
-    before: app => app.register(rateLimit, {
-      max: 1,
-      addHeaders: { ...off, 'retry-after': false },
-      addHeadersOnExceeding: off,
-      errorResponseBuilder: (_request, { ban }) => Object.assign(new Error('no'), { statusCode: ban ? 403 : 418 }),
-      ban: 0
-    })
-  })
-  for (let i = 0; i < 3; i++) await app.inject('/')
-  t.strictSame((await readLedger(app)).fates, { '/ allowed': 1, '/ banned': 2 })
-})
-
-t.test('learns the store of a limiter from before it while calls of it are on their way', async t => {
-  const calls: ((error: null, result: [number, number]) => void)[] = []
-  let called = gate()
-  const redis = {
-    defineCommand () {},
-    rateLimit (...args: unknown[]) {
-      calls.push(args.at(-1) as (typeof calls)[number])
-      called.open()
-    },
-    rateLimitRead () {}
-  }
-  const { app } = await start(t, app => app.get('/', async () => 'fine'), { before: app => app.register(rateLimit, { max: 5, timeWindow: WINDOW, redis }) })
-  const first = app.inject('/').then(answer => answer)
-  await called.promise
-  called = gate()
-  const second = app.inject('/').then(answer => answer)
-  await called.promise
-  calls[0]!(null, [1, WINDOW])
-  await first
-  calls[1]!(null, [2, WINDOW])
-  await second
-  t.strictSame((await readLedger(app)).storeCalls, { 'redis incr': 2 })
-})
-
-/** An application's log of warnings of ours. */
-function logOf (): { lines: string[], logger: object } {
-  const lines: string[] = []
-  return { lines, logger: { level: 'warn', stream: { write: (line: string) => { lines.push((JSON.parse(line) as { msg: string }).msg) } } } }
-}
-
 t.test('says once that it does not know a limiter', async t => {
   const unknown = /^fastify-vitals: A limiter of @fastify\/rate-limit is not counted: it is of a version that fastify-vitals does not know/
   const ran = Symbol('fastify.request.rateLimitRan')
+  const also = Symbol('fastify.request.rateLimitRan')
   const plugins = [
     // Nothing of it is known.
     async () => {},
+    // It opens in the same way, and never looks up its store.
+    async (app: FastifyInstance) => {
+      app.decorateRequest(also, false)
+      const component = { rateLimitRan: also, store: {} }
+      const params = { addHeaders: {}, addHeadersOnExceeding: {}, labels: {} }
+      app.addHook('onRoute', route => {
+        if (typeof route.config?.rateLimit === 'number') throw new Error('Unknown value for route rate-limit configuration')
+        if (typeof route.config?.rateLimit === 'object') Object.assign(Object.create(component) as object, Object.assign({}, params))
+        route.onRequest = [...[route.onRequest ?? []].flat(), async () => {}]
+      })
+    },
     // It comes in the same way, and has other parts.
     async (app: FastifyInstance) => {
       app.decorateRequest(ran, false)
@@ -160,6 +147,8 @@ t.test('says once that it does not know a limiter', async t => {
       for (const isBesideAnother of [false, true]) {
         // Beside one that is known, one that has nothing that is known cannot be told.
         if (isBesideAnother && plugin === plugins[0]) continue
+        // Nor one that never decides.
+        if (!isFirst && plugin === plugins[1]) continue
         const { lines, logger } = logOf()
         const register = async (app: FastifyInstance): Promise<void> => {
           if (isBesideAnother) await app.register(rateLimit, { max: 1 })
@@ -180,91 +169,6 @@ t.test('says once that it does not know a limiter', async t => {
   }
 })
 
-t.test('says once which limiter checks what it cannot see, and changes nothing for it', async t => {
-  const { lines, logger } = logOf()
-  const { app } = await start(t, () => {}, {
-    fastify: { logger },
-    before: async app => {
-      await app.register(async function shop (child) {
-        await child.register(rateLimit, { max: 1, addHeaders: { 'x-ratelimit-limit': false } })
-        child.addHook('onRoute', route => {
-          const [limit] = route.onRequest as [(request: FastifyRequest, reply: FastifyReply) => Promise<void>]
-          route.onRequest = async (request, reply) => { await limit(request, reply) }
-        })
-        child.get('/wrapped', async () => 'fine')
-      }, { prefix: '/shop' })
-    }
-  })
-  for (const [status, limit] of [[200, '1'], [429, undefined], [429, undefined]] as const) {
-    const { statusCode, headers } = await app.inject('/shop/wrapped')
-    t.strictSame([statusCode, headers['x-ratelimit-limit']], [status, limit])
-  }
-  const { checks, storeCalls } = await readLedger(app)
-  t.strictSame([checks, storeCalls], [0, { 'local incr': 3 }])
-  t.match(lines, [
-    /^fastify-vitals: The limiter of shop \(prefix \/shop\) was registered before fastify-vitals with headers switched off/,
-    /^fastify-vitals: The limiter of shop \(prefix \/shop\) makes checks that are not counted/
-  ])
-  t.equal(lines.length, 2)
-})
-
-t.test('says once that a store cannot be timed', async t => {
-  class Frozen extends CustomStore {
-    constructor (options: unknown) {
-      super(options)
-      Object.freeze(this)
-    }
-  }
-  /** Its children cannot be told from each other's calls: `incr` is of each instance. */
-  class Closed {
-    incr = (_key: string, callback: (error: null, result: object) => void): void => callback(null, { current: 1, ttl: 1_000 })
-    child (): Closed { return new Closed() }
-  }
-  class Sealed extends CustomStore {
-    static { Object.freeze(this.prototype) }
-    override incr (...args: Parameters<CustomStore['incr']>): void { super.incr(...args) }
-    override child (options: object): Sealed { return new Sealed(options) }
-  }
-  class FrozenChild extends CustomStore {
-    override child (options: object): Frozen { return new Frozen(options) }
-  }
-  class Unusual extends CustomStore {
-    static { Object.assign(this.prototype, { incr: undefined, read: undefined }) }
-  }
-  const limit = { config: { rateLimit: { max: 5 } } }
-  for (const [store, isFirst, timed] of [[Frozen, true, 0], [Frozen, false, 0], [Closed, false, 1], [Sealed, false, 1], [FrozenChild, false, 1]] as const) {
-    const { lines, logger } = logOf()
-    const register = async (app: FastifyInstance): Promise<void> => {
-      await app.register(rateLimit, { store: store as never })
-      app.get('/', async () => 'fine')
-      app.get('/own', limit, async () => 'fine')
-    }
-    const { app } = await start(t, async app => { if (isFirst) await register(app) }, { fastify: { logger }, before: async app => { if (!isFirst) await register(app) } })
-    for (const url of ['/', '/own', '/own']) t.equal((await app.inject(url)).statusCode, 200)
-    const { fates, storeCalls } = await readLedger(app)
-    t.strictSame([fates, storeCalls], [{ '/ allowed': 1, '/own allowed': 2 }, timed > 0 ? { 'custom incr': timed } : {}], store.name)
-    t.match(lines, [/^fastify-vitals: A store of the limiter of fastify cannot be timed: rate_limit_store_duration_seconds lacks it/], store.name)
-    t.equal(lines.length, 1, store.name)
-  }
-  const { app } = await start(t, app => app.get('/', async () => 'fine'), { before: app => app.register(rateLimit, { store: Unusual as never }) })
-  t.equal((await app.inject('/')).statusCode, 500, 'a store that cannot count is the application\'s own mistake')
-})
-
-t.test('a failure that a limiter skips is of unknown type where its store cannot be watched', async t => {
-  class Frozen extends CustomStore {
-    constructor (options: unknown) {
-      super(options)
-      Object.freeze(this)
-    }
-  }
-  const { app } = await start(t, async app => {
-    await app.register(rateLimit, { store: Frozen as never, skipOnError: true, keyGenerator: () => 'broken' })
-    app.get('/', async () => 'fine')
-  })
-  t.equal((await app.inject('/')).statusCode, 200)
-  t.equal(app.vitals.read('rate_limit_errors_total', { endpoint: '/', error_type: 'unknown' }), 1)
-})
-
 t.test('gives back what it has wrapped, but not what others have wrapped since', async t => {
   for (const isWrapped of [false, true]) {
     const app = fastify()
@@ -279,46 +183,21 @@ t.test('gives back what it has wrapped, but not what others have wrapped since',
   }
 })
 
-t.test('takes stores as they are', async t => {
-  class Bare {
-    incr (_key: string, callback: (error: null, result: object) => void): void {
-      callback(null, { current: 1, ttl: 1_000 })
-      callback(null, { current: 2, ttl: 1_000 })
-    }
-
-    child (): undefined {}
-  }
-  /** One store for all routes. */
-  class Shared extends Bare {
-    override child (): this & undefined { return this as never }
-  }
-  for (const [store, url] of [[Bare, '/'], [Shared, '/own']] as const) {
-    let made: object | undefined
-    const { app } = await start(t, async app => {
-      await app.register(rateLimit, { store: class extends store { constructor () { super(); made = this } } as never })
-      app.get('/', async () => 'fine')
-      if (store === Shared) app.get('/own', { config: { rateLimit: { max: 5 } } }, async () => 'fine')
-    })
-    t.equal((await app.inject(url)).statusCode, 200)
-    const { fates, storeCalls } = await readLedger(app)
-    t.strictSame([fates, storeCalls], [{ [`${url} allowed`]: 1 }, { 'custom incr': 1 }])
-    t.strictSame(Object.keys(made!), [])
+t.test('a limiter that is asked about what is no request does as it does without us', async t => {
+  for (const isFirst of [true, false]) {
+    const limit = (app: FastifyInstance): unknown => app.register(rateLimit, { max: 1, global: false })
+    const { app } = await start(t, async app => { if (isFirst) await limit(app) }, { before: async app => { if (!isFirst) await limit(app) } })
+    const check = app.createRateLimit() as (request: unknown) => Promise<{ isAllowed: boolean }>
+    const own = app.createRateLimit({ keyGenerator: () => 'all' }) as typeof check
+    await app.inject('/')
+    await t.rejects(check(undefined))
+    await t.rejects(own({ ip: '10.0.0.1' }), { message: /'config'/ })
+    t.match(await check({ ip: '10.0.0.1', routeOptions: {} }), { isAllowed: false, remaining: 0 })
+    t.match(await own({ ip: '10.0.0.1', routeOptions: { config: {} } }), { isAllowed: false, remaining: 0 })
+    t.equal((await readLedger(app)).checks, 0)
+    t.equal(app.vitals.read('vitals_record_errors_total', { metric: 'rate_limit_requests_total' }), 4)
   }
 })
-
-t.test('leaves nothing behind in what all applications share', async t => {
-  const { LocalStore, before } = await classes()
-  const { app } = await start(t, async () => {}, { before: app => app.register(rateLimit) })
-  t.not(LocalStore.prototype.incr, before)
-  await app.close()
-  t.equal(LocalStore.prototype.incr, before)
-})
-
-async function classes (): Promise<{ LocalStore: { prototype: { incr: unknown } }, before: unknown }> {
-  const { createRequire } = await import('node:module')
-  const LocalStore = createRequire(import.meta.url)('@fastify/rate-limit/store/LocalStore.js') as { prototype: { incr: unknown } }
-  return { LocalStore, before: LocalStore.prototype.incr }
-}
 
 t.test('sees the limiters of the whole application from a context of its own', async t => {
   for (const isFirst of [true, false]) {
