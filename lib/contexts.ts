@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 type Tree = FastifyInstance & Record<symbol, unknown>
 
@@ -22,6 +22,17 @@ export function rootOf (app: FastifyInstance): FastifyInstance {
   const kChildren = symbolOf(app, 'fastify.children')
   const parent = Object.getPrototypeOf(app) as FastifyInstance
   return kChildren !== undefined && Object.hasOwn(parent, kChildren) ? rootOf(parent) : app
+}
+
+/** Finds the config of the route that a request is on, where Fastify keeps it: the public `request.routeOptions` builds an object of a dozen fields on each access. */
+export class RouteConfigs {
+  #key: symbol | undefined
+
+  of (request: FastifyRequest): object {
+    this.#key ??= Object.getOwnPropertySymbols(request).find(symbol => symbol.description === 'fastify.context')
+    const context = this.#key === undefined ? undefined : (request as unknown as Record<symbol, { readonly config: object } | undefined>)[this.#key]
+    return (context ?? request.routeOptions).config
+  }
 }
 
 /** One of Fastify's own properties, by its description, on an instance or on what it inherits from. */

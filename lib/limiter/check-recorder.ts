@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { RouteConfigs } from '../contexts.ts'
 import { shown } from '../errors.ts'
 import type { ResolvedLimiter } from '../options.ts'
 import type { ExtraLabels, RejectionReason } from './check-rows.ts'
@@ -26,8 +27,7 @@ export class CheckRecorder {
   /** The config of the last request, mostly that of the next, and its rows. */
   #lastConfig: object | null = null
   #lastRows: CheckRows | null = null
-  /** Where Fastify's request keeps its route: the public getter `routeOptions` builds an object of a dozen fields. */
-  #contextKey: symbol | undefined
+  readonly #configs = new RouteConfigs()
 
   constructor (metrics: LimiterMetrics, options: ResolvedLimiter, endpointOf: EndpointOf) {
     this.metrics = metrics
@@ -69,7 +69,7 @@ export class CheckRecorder {
   /** The rows of the route that a request is on now; `null` if the route is not counted, or the application has checked what is no request. */
   rowsOf (request: FastifyRequest): CheckRows | null {
     try {
-      const config = this.#configOf(request)
+      const config = this.#configs.of(request)
       return config === this.#lastConfig ? this.#lastRows : this.#findRows(request, config)
     } catch {
       this.metrics.requests.fault('value', `a rate limit must be checked for a request of Fastify's, got: ${shown(request)}`)
@@ -92,7 +92,7 @@ export class CheckRecorder {
   /** The endpoint and group labels of a request; `null` if its route is not counted. */
   placeOf (request: FastifyRequest): { readonly endpoint: string, readonly group: string } | null {
     const endpoint = this.#endpointOf(request)
-    return endpoint === undefined ? null : { endpoint, group: groupOf(this.#configOf(request)) }
+    return endpoint === undefined ? null : { endpoint, group: groupOf(this.#configs.of(request)) }
   }
 
   /** The application's own labels where there is no request to take them from. */
@@ -121,15 +121,10 @@ export class CheckRecorder {
       return {}
     }
   }
-
-  #configOf (request: FastifyRequest): object & LimitedConfig {
-    this.#contextKey ??= Object.getOwnPropertySymbols(request).find(symbol => symbol.description === 'fastify.context')
-    const context = this.#contextKey === undefined ? undefined : (request as unknown as Record<symbol, { config: object } | undefined>)[this.#contextKey]
-    return (context ?? request.routeOptions).config
-  }
 }
 
-function groupOf ({ rateLimit }: LimitedConfig): string {
+function groupOf (config: object): string {
+  const { rateLimit } = config as LimitedConfig
   const group = typeof rateLimit === 'object' ? rateLimit?.groupId : undefined
   return typeof group === 'string' ? group : ''
 }

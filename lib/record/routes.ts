@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { RouteConfigs } from '../contexts.ts'
 import type { RouteConfig } from '../options.ts'
 import type { ResolvedRouteConfig } from './route-config.ts'
 import { resolveRouteConfig } from './route-config.ts'
@@ -10,11 +11,6 @@ export const UNMATCHED = 'unmatched'
 
 /** Endpoint label of bytes that were no HTTP request. */
 export const MALFORMED = 'malformed'
-
-/** What Fastify keeps for a route, as far as it is needed here. */
-interface RouteFacts {
-  readonly config: object
-}
 
 /** Marks the config of a route with its rows; `null` marks a route that is not counted. */
 const kRows = Symbol('vitals.rows')
@@ -28,12 +24,7 @@ export class Routes {
   readonly #metrics: HttpMetrics
   readonly #ignore: readonly (string | RegExp)[]
   readonly #warn: (message: string) => void
-  /**
-   * The property under which Fastify's request keeps its route: `request.routeOptions` is public, but builds an object
-   * of a dozen fields on each access.
-   */
-  #contextKey: symbol | undefined
-  #isKeyKnown = false
+  readonly #configs = new RouteConfigs()
 
   constructor (metrics: HttpMetrics, ignore: readonly (string | RegExp)[], warn: (message: string) => void) {
     this.#metrics = metrics
@@ -45,7 +36,7 @@ export class Routes {
 
   /** The rows for the route of a request as it is now; `null` if the route is not counted. */
   of (request: FastifyRequest): EndpointRows | null {
-    const { config } = this.#factsOf(request)
+    const config = this.#configs.of(request)
     const rows = (config as RowsHolder)[kRows]
     return rows === undefined ? this.#define(request, config) : rows
   }
@@ -53,14 +44,6 @@ export class Routes {
   /** Checks the configuration of a route while it is declared, so that a mistake stops the start and not a request. */
   check (route: { readonly url: string, readonly config?: { readonly vitals?: RouteConfig } }): void {
     resolveRouteConfig(route.url, route.config?.vitals, this.#metrics.labelNames)
-  }
-
-  #factsOf (request: FastifyRequest): RouteFacts {
-    if (!this.#isKeyKnown) {
-      this.#contextKey = Object.getOwnPropertySymbols(request).find(symbol => symbol.description === 'fastify.context')
-      this.#isKeyKnown = true
-    }
-    return this.#contextKey === undefined ? request.routeOptions : (request as unknown as Record<symbol, RouteFacts>)[this.#contextKey]!
   }
 
   #define (request: FastifyRequest, config: object): EndpointRows | null {
