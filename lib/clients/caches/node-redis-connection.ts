@@ -15,15 +15,17 @@ interface QueuedCommand {
 
 type Method = (...args: unknown[]) => unknown
 
-/** A command of a cluster, for as long as the cluster redirects it from node to node. */
+/** A command of a cluster or a sentinel, for as long as that sends it from node to node. */
 export interface Redirections {
+  /** Whether a failure may not be its last word. */
+  readonly isOpen: (error: unknown) => boolean
   /** When it was sent first; 0 before that. */
   startedMs: number
   /** What the last node sent away. */
   redirected: readonly RedisOperation[]
 }
 
-/** Where a cluster's command is from, while it is being handed to a node. */
+/** Where a cluster's or a sentinel's command is from, while it is being handed to a node. */
 export interface Routing {
   current: Redirections | undefined
 }
@@ -143,7 +145,7 @@ export class NodeRedisConnection {
   }
 
   #failed (operations: readonly RedisOperation[], startedMs: number, redirections: Redirections | undefined, error: unknown): void {
-    if (redirections !== undefined && (isFrom(error, 'MOVED') || isFrom(error, 'ASK'))) {
+    if (redirections?.isOpen(error) === true) {
       redirections.redirected = operations
       return
     }
@@ -152,6 +154,6 @@ export class NodeRedisConnection {
 }
 
 /** Whether an error is an answer of Redis that begins with this code. */
-function isFrom (error: unknown, code: string): boolean {
+export function isFrom (error: unknown, code: string): boolean {
   return error instanceof Error && error.message.startsWith(code)
 }
