@@ -13,6 +13,12 @@ interface QueuedCommand {
   readonly args: readonly unknown[]
 }
 
+/** Commands that go into the queue by methods of their own, which have a second name each. */
+const UNSENT: readonly (readonly [string, string])[] = [
+  ['SUBSCRIBE', 'subscribe'], ['UNSUBSCRIBE', 'unsubscribe'], ['PSUBSCRIBE', 'pSubscribe'], ['PUNSUBSCRIBE', 'pUnsubscribe'],
+  ['SSUBSCRIBE', 'sSubscribe'], ['SUNSUBSCRIBE', 'sUnsubscribe'], ['MONITOR', 'monitor'], ['QUIT', 'quit']
+]
+
 type Method = (...args: unknown[]) => unknown
 
 /** A command of a cluster or a sentinel, for as long as that sends it from node to node. */
@@ -51,7 +57,10 @@ export class NodeRedisConnection {
         return Reflect.apply(original, receiver, args)
       }),
       wrapMethod(client, '_executeMulti', (receiver, original, args) => this.#transact(receiver, original, args)),
-      wrapMethod(client, '_executePipeline', (receiver, original, args) => this.#pipe(queue, receiver, original, args))
+      wrapMethod(client, '_executePipeline', (receiver, original, args) => this.#pipe(queue, receiver, original, args)),
+      ...UNSENT.flatMap(([command, alias]) => [command, alias].map(name => {
+        return wrapMethod(client, name, (receiver, original, args) => this.#queue(command, receiver, original, args))
+      }))
     ]
     if (client.clientSideCache === undefined) return
     const cacheable = this.#cacheable = new WeakMap()
@@ -120,6 +129,18 @@ export class NodeRedisConnection {
     if (queued > 0) return result
     return result.then(undefined, error => {
       for (const { args: [name] } of commands) this.#operations.of(name).failed(startedMs)
+      throw error
+    })
+  }
+
+  #queue (command: string, receiver: object, original: Method, args: unknown[]): unknown {
+    const operation = this.#operations.of(command)
+    const startedMs = performance.now()
+    return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(value => {
+      operation.replied(startedMs, value)
+      return value
+    }, error => {
+      operation.failed(startedMs)
       throw error
     })
   }
