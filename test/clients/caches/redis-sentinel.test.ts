@@ -8,6 +8,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import vitals from '../../../lib/index.ts'
 import { rejection } from './cache-contract.ts'
+import { isCollected } from '../../support/garbage.ts'
 import type { RedisServer } from '../../support/redis-server.ts'
 import { MASTER, startSentinel } from './support/redis-sentinel.ts'
 import { countedOperations } from '../support/counted.ts'
@@ -104,6 +105,21 @@ for (const [title, library] of Object.entries(nodeRedis)) {
       await client.get('missing')
       await rejection(client.sendCommand(true, ['SET', 'a', '1']))
       t.same(await counted(), { 'get miss': 1, 'set error': 1 })
+    })
+
+    await t.test('one that is dropped can be collected', async t => {
+      const { app } = await instrument(t, open())
+      const dropped = await (async () => {
+        const other = library.createSentinel({ name: MASTER, sentinelRootNodes: [{ host: '127.0.0.1', port: sentinel.port }] })
+        app.vitals.instrument(other, { name: 'dropped' })
+        await other.connect()
+        await other.get('missing')
+        await app.vitals.render()
+        await other.close()
+        return new WeakRef((other as unknown as { _self: object })._self)
+      })()
+      t.ok(await isCollected(dropped))
+      t.equal(app.vitals.read('cache_misses_total', { cache_type: 'dropped' }), 1)
     })
 
     await t.test('uninstrument() leaves it as it was', async t => {
