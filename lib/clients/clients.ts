@@ -1,7 +1,7 @@
 import { shown, VitalsError } from '../errors.ts'
 import type { Registry } from '../series/registry.ts'
 import { ADAPTERS } from './adapters.ts'
-import type { ClientContext } from './client-adapter.ts'
+import type { ClientAdapter, ClientContext } from './client-adapter.ts'
 import type { HeldClient } from './client-sets.ts'
 import { ClientSets } from './client-sets.ts'
 
@@ -71,7 +71,7 @@ export class Clients {
 
   /** `undefined` where the client is a part of one that is observed already. */
   #attach (client: object, name: string): HeldClient | undefined {
-    const adapter = ADAPTERS.find(adapter => adapter.recognises(client))
+    const adapter = ADAPTERS.find(adapter => isOf(adapter, client))
     if (adapter === undefined) throw unknownClient(client)
     const sets = this.#sets
     if (sets.observed.has(client)) return undefined
@@ -89,6 +89,15 @@ export class Clients {
       sets.observed.add(one)
     }
     return held
+  }
+}
+
+/** A client that cannot even be looked at is none. */
+function isOf (adapter: ClientAdapter, client: object): boolean {
+  try {
+    return adapter.recognises(client)
+  } catch {
+    return false
   }
 }
 

@@ -8,6 +8,9 @@ export interface Replacement {
   isOn: boolean
 }
 
+/** What was in the place of a wrapper of ours that is over, which somebody else's wrapper may still hold. */
+const covered = new WeakMap<object, PropertyDescriptor | undefined>()
+
 /** Puts an observer in the place of a method; see {@link replaceMethod}. Where it is no longer wanted, it stays out of the way. */
 export function wrapMethod (target: object, name: string, observe: Observer): () => void {
   return replaceMethod(target, name, (original, replacement) => function (...args) {
@@ -29,8 +32,15 @@ export function replaceMethod (target: object, name: string, create: (original: 
   Object.defineProperty(target, name, { value: replacing, configurable: true, writable: true, enumerable: own?.enumerable ?? false })
   return () => {
     replacement.isOn = false
+    covered.set(replacing, own)
     if (Object.getOwnPropertyDescriptor(target, name)?.value !== replacing) return
-    if (own === undefined) Reflect.deleteProperty(target, name)
-    else Object.defineProperty(target, name, own)
+    const before = underneath(own)
+    if (before === undefined) Reflect.deleteProperty(target, name)
+    else Object.defineProperty(target, name, before)
   }
+}
+
+/** Past wrappers of ours that were restored while this one lay over them. */
+function underneath (own: PropertyDescriptor | undefined): PropertyDescriptor | undefined {
+  return own !== undefined && covered.has(own.value as object) ? underneath(covered.get(own.value as object)) : own
 }

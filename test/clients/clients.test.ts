@@ -1,5 +1,6 @@
 import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import pg from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -40,6 +41,32 @@ t.test('refuses what is no client, and lists what is', async t => {
     t.throws(() => app.vitals.instrument(wrong as object, { name: 'x' }), { code: 'FSV_ERR_UNKNOWN_CLIENT', message: new RegExp(`must be given one of .*pg \\(Pool, Client\\).*got: (an object of )?${shown}`) })
   }
   t.equal(app.vitals.uninstrument({}), false)
+})
+
+t.test('refuses what cannot be looked at, as a proxy that lends its methods to nobody', async t => {
+  const app = await open(t, {}, keeping([]))
+  const shy = { get status () { throw new Error('not for you') } }
+  for (const wrong of [shy, new Proxy(new LRUCache({ max: 1 }), {})]) {
+    t.throws(() => app.vitals.instrument(wrong, { name: 'x' }), { code: 'FSV_ERR_UNKNOWN_CLIENT' })
+  }
+})
+
+t.test('takes a proxy that works as a client', async t => {
+  const app = await open(t, {}, keeping([]))
+  const cache = new LRUCache<string, number>({ max: 1 })
+  const proxy = new Proxy(cache, {
+    get (target, key) {
+      const value: unknown = Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+  t.equal(app.vitals.instrument(proxy, { name: 'x' }), proxy)
+  proxy.set('a', 1)
+  t.equal(proxy.get('a'), 1)
+  t.equal(app.vitals.read('cache_hits_total', { cache_type: 'x' }), 1)
+  t.ok(app.vitals.uninstrument(proxy))
+  proxy.get('a')
+  t.equal(app.vitals.read('cache_hits_total', { cache_type: 'x' }), 1)
 })
 
 t.test('refuses a name that is none', async t => {

@@ -43,6 +43,20 @@ t.test('what was there comes back: an inherited method, or a property as it was'
   t.end()
 })
 
+t.test('wrappers of ours may end in any order', t => {
+  const client = new Client()
+  const first = wrapMethod(client, 'query', (receiver, original, args) => `1 ${Reflect.apply(original, receiver, args)}`)
+  const second = wrapMethod(client, 'query', (receiver, original, args) => `2 ${Reflect.apply(original, receiver, args)}`)
+  const third = wrapMethod(client, 'query', (receiver, original, args) => `3 ${Reflect.apply(original, receiver, args)}`)
+  t.equal(client.query('a'), '3 2 1 rows of a')
+  first()
+  second()
+  t.equal(client.query('a'), '3 rows of a')
+  third()
+  t.notOk(Object.hasOwn(client, 'query'))
+  t.end()
+})
+
 t.test('what somebody else has wrapped since stays, and ours passes on', t => {
   const client = new Client()
   const restore = wrapMethod(client, 'query', () => 'ours')

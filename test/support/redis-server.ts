@@ -24,11 +24,7 @@ export class RedisServer extends ServerProcess {
 
   /** What the server answers first to an inline command, or several, on a connection of its own. */
   async run (command: string): Promise<string> {
-    const socket = connect(this.port, '127.0.0.1').setEncoding('utf8')
-    socket.write(`${command}\r\n`)
-    const [answer] = await once(socket, 'data') as [string]
-    socket.destroy()
-    return answer
+    return await ask(this.port, command)
   }
 
   /** Lets nobody have an answer for so long. */
@@ -40,6 +36,15 @@ export class RedisServer extends ServerProcess {
   async isBlocking (): Promise<void> {
     while (!(await this.run('INFO clients')).includes('blocked_clients:1'));
   }
+}
+
+/** What answers there first to an inline command, or several. */
+export async function ask (port: number, command: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1').setEncoding('utf8')
+  socket.write(`${command}\r\n`)
+  const [answer] = await once(socket, 'data') as [string]
+  socket.destroy()
+  return answer
 }
 
 /** `options` of the command line of redis-server. */

@@ -10,15 +10,12 @@ export interface IoredisClient extends NodeJS.EventEmitter {
   readonly isCluster?: boolean
 }
 
-/** Marks commands that have been seen: they come again when the offline queue is sent, and after a reconnection; or how to see them again. */
-const kObserved = Symbol('observed')
-
 /** A command of ioredis: it settles through its own two functions, whoever calls them. */
 interface Command {
   readonly name: string
   resolve: (value: unknown) => unknown
   reject: (error: unknown) => unknown
-  [kObserved]?: true | ((stream: object) => void)
+  [kObserved: symbol]: true | ((stream: object) => void) | undefined
 }
 
 /** What the library sends by itself when it has connected, and what it restores after that. */
@@ -27,6 +24,8 @@ const RESTORED: ReadonlySet<string> = new Set(['monitor', 'psubscribe', 'select'
 
 /** The commands of one client of ioredis, of a pipeline or not: all of them pass through `sendCommand()`. */
 export class IoredisConnection {
+  /** Marks commands that have been seen: they come again when the offline queue is sent, and after a reconnection; or how to see them again. */
+  readonly #kObserved = Symbol('observed')
   readonly #client: IoredisClient
   readonly #operations: RedisOperations
   readonly #restore: () => void
@@ -63,7 +62,7 @@ export class IoredisConnection {
   }
 
   #send (command: Command, stream: object | undefined): void {
-    const seen = command[kObserved]
+    const seen = command[this.#kObserved]
     if (seen === undefined) {
       if (!this.#isOfLibrary(command.name)) this.#observe(command, stream)
     } else if (seen !== true) {
@@ -78,7 +77,7 @@ export class IoredisConnection {
   }
 
   #observe (command: Command, stream: object | undefined): void {
-    command[kObserved] = true
+    command[this.#kObserved] = true
     const transaction = this.#transaction
     if (transaction === undefined) {
       if (command.name === 'multi') this.#transaction = new RedisTransaction()
@@ -112,7 +111,7 @@ export class IoredisConnection {
   }
 
   #watchInCluster (command: Command, operation: RedisOperation, startedMs: number, stream: object): void {
-    command[kObserved] = true
+    command[this.#kObserved] = true
     const pipeline = this.#pipelines.get(stream) ?? new RedisPipeline()
     this.#pipelines.set(stream, pipeline)
     pipeline.sent()
@@ -124,7 +123,7 @@ export class IoredisConnection {
         operation.failed(startedMs)
         return pipeline.settled()
       }
-      command[kObserved] = (stream: object) => this.#watchInCluster(command, operation, startedMs, stream)
+      command[this.#kObserved] = (stream: object) => this.#watchInCluster(command, operation, startedMs, stream)
       const { reject } = command
       const tookMs = performance.now() - startedMs
       pipeline.settled(() => {

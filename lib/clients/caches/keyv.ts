@@ -9,9 +9,10 @@ interface Store {
   readonly hasMany?: unknown
 }
 
-/** What is used of a Keyv. */
+/** What is used of a Keyv; version 6 has no `opts`. */
 interface Keyv {
   readonly store: Store
+  readonly opts?: object
 }
 
 interface Cacheable {
@@ -21,7 +22,11 @@ interface Cacheable {
 /** Reads of one key and of many; the others read nothing. */
 const READS_ONE: ReadonlySet<string> = new Set(['get', 'getRaw'])
 const READS_MANY: ReadonlySet<string> = new Set(['getMany', 'getManyRaw'])
-const METHODS: readonly string[] = [...READS_ONE, ...READS_MANY, 'set', 'setMany', 'setRaw', 'setManyRaw', 'has', 'hasMany', 'delete', 'deleteMany', 'clear']
+/** What says by `false` that it did not write; those of many have a list. */
+const WRITES: ReadonlySet<string> = new Set(['set', 'setRaw', 'setMany', 'setManyRaw'])
+/** The method that another one is made of, called before the other one waits. */
+const PARTS: Readonly<Record<string, string>> = { get: 'getRaw', getMany: 'getManyRaw', setMany: 'set' }
+const METHODS: readonly string[] = [...READS_ONE, ...READS_MANY, ...WRITES, 'has', 'hasMany', 'delete', 'deleteMany', 'clear']
 
 /** Keyv. Its hooks have no beginning and end that belong together, and its statistics count no errors: its methods are wrapped. */
 export const keyv: ClientAdapter = {
@@ -38,8 +43,8 @@ export const cacheable: ClientAdapter = {
 }
 
 function isKeyv (client: object): boolean {
-  const { opts, store, hooks } = client as Readonly<Record<string, unknown>>
-  return hasMethods(client, 'get', 'set', 'getMany', 'deleteMany', 'disconnect') && [opts, store, hooks].every(part => typeof part === 'object' && part !== null)
+  const { stats, store, hooks } = client as Readonly<Record<string, unknown>>
+  return hasMethods(client, 'get', 'set', 'getMany', 'deleteMany', 'disconnect') && [stats, store, hooks].every(part => typeof part === 'object' && part !== null)
 }
 
 function hasMethods (client: object, ...names: readonly string[]): boolean {
@@ -69,39 +74,50 @@ function sizeOfPrimary ({ primary }: Cacheable): number | undefined {
 }
 
 function observe (client: object, cache: CacheClient): (() => void)[] {
-  /** While a method runs, before it waits: what it calls of the others is its own. */
-  let isInside = false
+  /** What the method that runs is made of, until it waits: a call of that is its own. */
+  let part: string | undefined
   return METHODS.filter(name => hasMethods(client, name)).map(name => wrapMethod(client, name, (receiver, original, args) => {
-    if (isInside || isOther(receiver, name, args)) return Reflect.apply(original, receiver, args)
+    if (name === part || isOther(receiver, name, args)) return Reflect.apply(original, receiver, args)
     const startedMs = performance.now()
-    isInside = true
+    const outer = part
+    part = PARTS[name]
+    let result: unknown
     try {
-      return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(value => {
-        record(cache, name, startedMs, value)
-        return value
-      }, error => {
-        cache.operation(name.toLowerCase()).failed(startedMs)
-        throw error
-      })
+      result = Reflect.apply(original, receiver, args)
+    } catch (error) {
+      fail(error)
     } finally {
-      isInside = false
+      part = outer
+    }
+    if (result instanceof Promise) return result.then(done, fail)
+    return done(result)
+
+    function done (value: unknown): unknown {
+      record(cache, name, startedMs, value)
+      return value
+    }
+
+    function fail (error: unknown): never {
+      cache.operation(name.toLowerCase()).failed(startedMs)
+      throw error
     }
   }))
 }
 
 /** Whether a call only stands for others: a list of keys for the method of many, many for one after the other. */
 function isOther (receiver: object, name: string, [key]: unknown[]): boolean {
-  if (name === 'hasMany') return (receiver as Partial<Keyv>).store !== undefined && typeof (receiver as Keyv).store.hasMany !== 'function'
+  if (name === 'hasMany') return (receiver as Partial<Keyv>).opts !== undefined && typeof (receiver as Keyv).store.hasMany !== 'function'
   return Array.isArray(key) && (name === 'get' || name === 'has' || name === 'delete')
 }
 
 function record (cache: CacheClient, name: string, startedMs: number, value: unknown): void {
   const row = cache.operation(name.toLowerCase())
-  if (READS_ONE.has(name)) return value === undefined ? row.read(startedMs, 0, 1) : row.read(startedMs, 1, 0)
-  if (READS_MANY.has(name)) {
-    const missed = (value as unknown[]).reduce((sum: number, one) => one === undefined ? sum + 1 : sum, 0)
-    return row.read(startedMs, (value as unknown[]).length - missed, missed)
+  if (READS_MANY.has(name) && Array.isArray(value)) {
+    const missed = value.reduce((sum: number, one) => one === undefined ? sum + 1 : sum, 0)
+    return row.read(startedMs, value.length - missed, missed)
   }
+  if (READS_ONE.has(name) || READS_MANY.has(name)) return value === undefined ? row.read(startedMs, 0, 1) : row.read(startedMs, 1, 0)
   // Errors of a store come as false, unless the application wants them thrown.
-  return name === 'set' && value === false ? row.failed(startedMs) : row.succeeded(startedMs)
+  const isError = WRITES.has(name) && (value === false || (Array.isArray(value) && value.includes(false)))
+  return isError ? row.failed(startedMs) : row.succeeded(startedMs)
 }

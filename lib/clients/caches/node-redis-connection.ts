@@ -14,17 +14,25 @@ interface QueuedCommand {
   readonly args: readonly unknown[]
 }
 
+/** Commands that go into the queue by methods of their own, which have a second name each. */
+const UNSENT: readonly (readonly [string, string])[] = [
+  ['SUBSCRIBE', 'subscribe'], ['UNSUBSCRIBE', 'unsubscribe'], ['PSUBSCRIBE', 'pSubscribe'], ['PUNSUBSCRIBE', 'pUnsubscribe'],
+  ['SSUBSCRIBE', 'sSubscribe'], ['SUNSUBSCRIBE', 'sUnsubscribe'], ['MONITOR', 'monitor'], ['QUIT', 'quit']
+]
+
 type Method = (...args: unknown[]) => unknown
 
-/** A command of a cluster, for as long as the cluster redirects it from node to node. */
+/** A command of a cluster or a sentinel, for as long as that sends it from node to node. */
 export interface Redirections {
+  /** Whether a failure may not be its last word. */
+  readonly isOpen: (error: unknown) => boolean
   /** When it was sent first; 0 before that. */
   startedMs: number
   /** What the last node sent away. */
   redirected: readonly RedisOperation[]
 }
 
-/** Where a cluster's command is from, while it is being handed to a node. */
+/** Where a cluster's or a sentinel's command is from, while it is being handed to a node. */
 export interface Routing {
   current: Redirections | undefined
 }
@@ -50,7 +58,10 @@ export class NodeRedisConnection {
         return Reflect.apply(original, receiver, args)
       }),
       wrapMethod(client, '_executeMulti', (receiver, original, args) => this.#transact(receiver, original, args)),
-      wrapMethod(client, '_executePipeline', (receiver, original, args) => this.#pipe(queue, receiver, original, args))
+      wrapMethod(client, '_executePipeline', (receiver, original, args) => this.#pipe(queue, receiver, original, args)),
+      ...UNSENT.flatMap(([command, alias]) => [command, alias].map(name => {
+        return wrapMethod(client, name, (receiver, original, args) => this.#queue(command, receiver, original, args))
+      }))
     ]
     if (client.clientSideCache === undefined) return
     const cacheable = this.#cacheable = new WeakMap()
@@ -123,6 +134,18 @@ export class NodeRedisConnection {
     })
   }
 
+  #queue (command: string, receiver: object, original: Method, args: unknown[]): unknown {
+    const operation = this.#operations.of(command)
+    const startedMs = performance.now()
+    return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(value => {
+      operation.replied(startedMs, value)
+      return value
+    }, error => {
+      operation.failed(startedMs)
+      throw error
+    })
+  }
+
   /** A command that the library's own cache answers is never sent. */
   #execute (cacheable: WeakMap<object, { isSent: boolean }>, receiver: object, original: Method, args: unknown[]): unknown {
     const list = (args[1] as { redisArgs: readonly unknown[] }).redisArgs
@@ -144,7 +167,7 @@ export class NodeRedisConnection {
   }
 
   #failed (operations: readonly RedisOperation[], startedMs: number, redirections: Redirections | undefined, error: unknown): void {
-    if (redirections !== undefined && (isFrom(error, 'MOVED') || isFrom(error, 'ASK'))) {
+    if (redirections?.isOpen(error) === true) {
       redirections.redirected = operations
       return
     }
@@ -153,6 +176,6 @@ export class NodeRedisConnection {
 }
 
 /** Whether an error is an answer of Redis that begins with this code. */
-function isFrom (error: unknown, code: string): boolean {
+export function isFrom (error: unknown, code: string): boolean {
   return error instanceof Error && error.message.startsWith(code)
 }

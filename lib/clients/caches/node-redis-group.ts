@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { NodeRedisClient, Redirections, Routing } from './node-redis-connection.ts'
-import { NodeRedisConnection } from './node-redis-connection.ts'
+import { isFrom, NodeRedisConnection } from './node-redis-connection.ts'
 import type { RedisOperations } from './redis-operation.ts'
 import { wrapMethod } from '../wrap-method.ts'
 
@@ -15,9 +15,15 @@ export interface NodeRedisCluster {
   readonly _slots: object
 }
 
+/** A sentinel of node-redis. */
+export interface NodeRedisSentinel {
+  readonly isOpen: boolean
+  readonly isReady: boolean
+}
+
 type Task = (client: NodeRedisClient, ...rest: unknown[]) => unknown
 
-/** The connections of a pool or a cluster, each observed when it is used first and held weakly, since the library drops them as it likes. */
+/** The connections of a pool, a cluster or a sentinel, each observed when it is used first and held weakly, since the library drops them as it likes. */
 export class NodeRedisGroup {
   readonly #operations: RedisOperations
   readonly #observed: WeakSet<object>
@@ -25,6 +31,7 @@ export class NodeRedisGroup {
   readonly #connections = new WeakMap<object, NodeRedisConnection>()
   readonly #members = new Set<WeakRef<object>>()
   readonly #restores: (() => void)[] = []
+  #isAttached = true
 
   constructor (operations: RedisOperations, observed: WeakSet<object>) {
     this.#operations = operations
@@ -55,7 +62,20 @@ export class NodeRedisGroup {
         this.#observe(client)
         return client
       })
-    }), wrapMethod(cluster, '_execute', (receiver, original, args) => this.#route(receiver, original, args)))
+    }), wrapMethod(cluster, '_execute', (receiver, original, args) => this.#route(receiver, original, args, 3, isRedirected)))
+  }
+
+  /** Everything that a sentinel does is a task for one of its clients, and so it is for the leases that it gives. */
+  observeSentinel (sentinel: NodeRedisSentinel): void {
+    this.#restores.push(
+      wrapMethod(sentinel, '_execute', (receiver, original, args) => this.#route(receiver, original, args, 1, isAny)),
+      wrapMethod(sentinel, 'acquire', (receiver, original, args) => {
+        return (Reflect.apply(original, receiver, args) as Promise<object>).then(lease => this.#observeLease(lease))
+      }),
+      wrapMethod(sentinel, 'use', (receiver, original, [task]) => {
+        return Reflect.apply(original, receiver, [(lease: object) => (task as (lease: object) => unknown)(this.#observeLease(lease))])
+      })
+    )
   }
 
   /** Whether one of its connections is ready; `undefined` where none is known. */
@@ -70,6 +90,7 @@ export class NodeRedisGroup {
   }
 
   detach (): void {
+    this.#isAttached = false
     for (const restore of this.#restores) restore()
     for (const self of [...this.#members].map(ref => ref.deref()).filter(self => self !== undefined)) {
       this.#connections.get(self)!.detach()
@@ -85,23 +106,43 @@ export class NodeRedisGroup {
     this.#members.add(new WeakRef(self))
   }
 
-  #route (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
-    const redirections: Redirections = { startedMs: 0, redirected: [] }
+  #observeLease (lease: object): object {
+    const { _self: self } = lease as { _self: object }
+    wrapMethod(self, '_execute', (receiver, original, args) => {
+      return this.#isAttached ? this.#route(receiver, original, args, 1, isAny) : Reflect.apply(original, receiver, args)
+    })
+    return lease
+  }
+
+  /** `taskAt`: which of the arguments is given the client that it sends the command by. */
+  #route (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[], taskAt: number, isOpen: Redirections['isOpen']): unknown {
+    const redirections: Redirections = { isOpen, startedMs: 0, redirected: [] }
     const startedMs = performance.now()
-    const task = args[3] as Task
-    const observed: Task = (...given) => {
+    const task = args[taskAt] as Task
+    const observed: Task = (client, ...rest) => {
+      this.#observe(client)
       this.#routing.current = redirections
       try {
-        return task(...given)
+        return task(client, ...rest)
       } finally {
         this.#routing.current = undefined
       }
     }
-    return (Reflect.apply(original, receiver, args.toSpliced(3, 1, observed)) as Promise<unknown>).then(undefined, error => {
+    return (Reflect.apply(original, receiver, args.toSpliced(taskAt, 1, observed)) as Promise<unknown>).then(undefined, error => {
       const [parser] = args as [{ redisArgs?: readonly unknown[] } | undefined]
       const lost = redirections.startedMs === 0 ? [this.#operations.of(parser?.redisArgs?.[0])] : redirections.redirected
       for (const operation of lost) operation.failed(redirections.startedMs || startedMs)
       throw error
     })
   }
+}
+
+/** A cluster sends a command elsewhere only where a node says so. */
+function isRedirected (error: unknown): boolean {
+  return isFrom(error, 'MOVED') || isFrom(error, 'ASK')
+}
+
+/** A sentinel may, whatever it was: it asks whether the connection is ready still. */
+function isAny (): boolean {
+  return true
 }

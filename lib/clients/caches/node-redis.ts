@@ -1,7 +1,7 @@
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { NodeRedisClient } from './node-redis-connection.ts'
 import { NodeRedisConnection } from './node-redis-connection.ts'
-import type { NodeRedisCluster, NodeRedisPool } from './node-redis-group.ts'
+import type { NodeRedisCluster, NodeRedisPool, NodeRedisSentinel } from './node-redis-group.ts'
 import { NodeRedisGroup } from './node-redis-group.ts'
 import { RedisOperations } from './redis-operation.ts'
 
@@ -10,16 +10,16 @@ interface Proxy {
   readonly _self: object
 }
 
-/** The groups of pools and clusters that are observed, for their state. */
+/** The groups of pools, clusters and sentinels that are observed, for their state. */
 const groups = new WeakMap<object, NodeRedisGroup>()
 
 /**
- * node-redis: a client, a pool or a cluster. Its diagnostics channels do not tell which pool or cluster a connection belongs to, nor the
+ * node-redis: a client, a pool, a cluster or a sentinel. Its diagnostics channels do not tell which of them a connection belongs to, nor the
  * commands of a transaction, and write all arguments out; so its few funnels are wrapped.
  */
 export const nodeRedis: ClientAdapter = {
-  title: 'redis (createClient, createClientPool, createCluster)',
-  recognises: client => isClient(client) || isPool(client) || isCluster(client),
+  title: 'redis (createClient, createClientPool, createCluster, createSentinel)',
+  recognises: client => isClient(client) || isPool(client) || isCluster(client) || isSentinel(client),
   attach (client, context) {
     const { _self: self } = client as Proxy
     if (context.observed.has(self)) return { detach () {} }
@@ -50,6 +50,10 @@ function isCluster (client: object): boolean {
   return has(client, 'sendCommand', '_execute', 'nodeClient') && '_slots' in client
 }
 
+function isSentinel (client: object): boolean {
+  return has(client, 'sendCommand', '_execute', 'acquire', 'use', 'getMasterNode')
+}
+
 function attachClient (client: NodeRedisClient, context: ClientContext): Attachment {
   const connection = new NodeRedisConnection(client, new RedisOperations(context.cache()))
   const unwatch = context.watchConnection(client, isClientUp)
@@ -64,7 +68,8 @@ function attachClient (client: NodeRedisClient, context: ClientContext): Attachm
 function attachGroup (client: object, context: ClientContext): Attachment {
   const group = new NodeRedisGroup(new RedisOperations(context.cache()), context.observed)
   if (isPool(client)) group.observePool(client as NodeRedisPool)
-  else group.observeCluster(client as NodeRedisCluster)
+  else if (isCluster(client)) group.observeCluster(client as NodeRedisCluster)
+  else group.observeSentinel(client as NodeRedisSentinel)
   groups.set(client, group)
   const unwatch = context.watchConnection(client as NodeRedisPool, isGroupUp)
   return {
@@ -81,5 +86,5 @@ function isClientUp ({ isReady }: NodeRedisClient): boolean {
 
 /** Connections are known once they are used. */
 function isGroupUp (client: NodeRedisPool): boolean {
-  return client.isOpen && groups.get(client)?.isReady !== false
+  return client.isOpen && groups.get(client)?.isReady !== false && (!isSentinel(client) || (client as NodeRedisSentinel).isReady)
 }

@@ -198,6 +198,27 @@ export function cacheContract (t: Test, subject: CacheSubject): void {
       t.same(ownProperties(carrier(bare.client), subject.touched), before)
     })
 
+    await t.test('two applications count each for itself, and leave the client as it was in any order', async t => {
+      const bare = await openBare(t)
+      await bare.get('missing')
+      const before = ownProperties(carrier(bare.client), subject.touched)
+      const apps = [fastify(), fastify()] as const
+      for (const app of apps) {
+        t.teardown(() => app.close())
+        await app.register(vitals, { endpoint: false })
+      }
+      const counted = (): unknown[] => apps.map(({ vitals }) => vitals.read('cache_misses_total', { cache_type: NAME }))
+      for (const app of apps) app.vitals.instrument(bare.client, { name: NAME })
+      await bare.get('missing')
+      t.same(counted(), [1, 1])
+      for (const [i, app] of apps.entries()) {
+        app.vitals.uninstrument(bare.client)
+        await bare.get('missing')
+        t.same(counted(), [1, 2], `without the first ${i + 1}`)
+      }
+      t.same(ownProperties(carrier(bare.client), subject.touched), before)
+    })
+
     if (server === undefined) return
 
     await t.test('counts an error of the server, and leaves the error as it is', async t => {

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
-import { Cacheable } from 'cacheable'
+import KeyvRedis from '@keyv/redis'
+import { Cacheable, CacheableEvents, CacheableHooks } from 'cacheable'
 import fastify from 'fastify'
 import * as ioredis6 from 'ioredis'
 import * as ioredis5 from 'ioredis-5'
 import { Keyv } from 'keyv'
+import * as keyv6 from 'keyv-6'
 import * as lru11 from 'lru-cache'
 import * as lru10 from 'lru-cache-10'
 import * as redis6 from 'redis'
@@ -145,8 +147,38 @@ t.test('keyv: its README', t => compare(t, async () => new Keyv<unknown>({ names
   return seen
 }, () => {}))
 
-t.test('cacheable: its README', t => compare(t, async () => new Cacheable({ secondary: new Keyv() }), async cache => {
-  const seen: unknown[] = [await cache.set('key', 'value', '1h'), await cache.get('key'), await cache.getMany(['key', 'none']), await cache.has('key')]
+t.test('keyv 6: its README', t => compare(t, async () => new keyv6.Keyv<unknown>({ stats: true }), async keyv => {
+  const seen: unknown[] = []
+  keyv.on('error', (error: unknown) => { seen.push(String(error)) })
+  keyv.on('clear', () => { seen.push('Cache Cleared') })
+  keyv.onHook(keyv6.KeyvHooks.BEFORE_SET, (data: { key: string, value: unknown }) => {
+    data.key = `prefix-${data.key}`
+    data.value = `prefix-${String(data.value)}`
+  })
+  keyv.onHook(keyv6.KeyvHooks.AFTER_GET, ({ key, value }: { key: string, value: unknown }) => { seen.push(key, value === undefined) })
+  seen.push(await keyv.set('foo', 'expires in 1 second', 1000), await keyv.get('prefix-foo'), await keyv.get('foo'), await keyv.delete('prefix-foo'))
+  seen.push(await keyv.setMany([{ key: 'foo', value: 'bar' }, { key: 'baz', value: 'qux' }]), await keyv.getMany(['foo', 'baz', 'none']), await keyv.has('foo'), await keyv.hasMany(['foo', 'none']))
+  seen.push(await keyv.getRaw('foo'), await keyv.getManyRaw(['foo', 'none']), await keyv.setRaw('raw', { value: 1 }), await keyv.setManyRaw([{ key: 'more', value: { value: 2 } }]))
+  seen.push(await all(keyv.iterator()), await keyv.deleteMany(['foo', 'baz']), await keyv.clear(), await keyv.set('wrong', Symbol('x')), keyv.stats.hits, keyv.stats.misses, keyv.stats.errors)
+  return seen
+}, keyv => keyv.disconnect()))
+
+for (const [title, Library] of Object.entries({ 'keyv 5': Keyv, 'keyv 6': keyv6.Keyv as unknown as typeof Keyv })) {
+  t.test(`${title} on @keyv/redis: their README`, t => compare(t, async () => new Library({ store: new KeyvRedis(`redis://127.0.0.1:${server.port}`), namespace: 'users' }), async users => {
+    const cache = new Library({ store: new KeyvRedis(`redis://127.0.0.1:${server.port}`), namespace: 'cache' })
+    const seen: unknown[] = [await users.set('foo', 'expires in 1 second', 1000), await users.set('foo', 'users'), await cache.set('foo', 'cache'), await users.get('foo'), await cache.get('foo')]
+    seen.push(await users.delete('foo'), await users.clear(), await users.get('foo'), await cache.get('foo'))
+    await cache.disconnect()
+    return seen
+  }, keyv => keyv.disconnect()))
+}
+
+t.test('cacheable: its README', t => compare(t, async () => new Cacheable({ secondary: new KeyvRedis(`redis://127.0.0.1:${server.port}`) }), async cache => {
+  const heard: unknown[] = []
+  cache.onHook(CacheableHooks.BEFORE_SET, (data: { ttl?: unknown }) => { data.ttl = { primary: '10s', secondary: '5m' } })
+  cache.on(CacheableEvents.CACHE_HIT, (data: { key: string, store: string }) => { heard.push('hit', data.key, data.store) })
+  cache.on(CacheableEvents.CACHE_MISS, (data: { key: string, store: string }) => { heard.push('miss', data.key, data.store) })
+  const seen: unknown[] = [heard, await cache.setMany([{ key: 'user:1', value: 'Alice' }, { key: 'user:2', value: 'Bob' }]), await cache.hasMany(['user:1', 'user:3']), await cache.deleteMany(['user:1', 'user:2']), await cache.set('key', 'value', '1h'), await cache.get('key'), await cache.getMany(['key', 'none']), await cache.has('key')]
   const wrapped = cache.wrap(async (value: number) => value * 2, { ttl: '1h', keyPrefix: 'double' })
   seen.push(await wrapped(2), await wrapped(2), await cache.getOrSet('lazy', async () => 'made'), await cache.take('key'), await cache.get('key'), await cache.delete('lazy'), await cache.clear())
   return seen

@@ -185,6 +185,39 @@ for (const [title, library] of Object.entries(libraries)) {
       monitor.disconnect()
     })
 
+    await t.test('blocking commands, streams by their commands, errors with the stack of the caller', async t => {
+      const { redis, counted } = await open(t, { showFriendlyErrorStack: true })
+      await server.run('DEL list\r\nSET scanned 1')
+      t.equal(await redis.blpop('list', 0.05), null)
+      const other = redis.duplicate()
+      const waiting = redis.blpop('list', 0)
+      await server.isBlocking()
+      await other.lpush('list', 'x')
+      t.same(await waiting, ['list', 'x'])
+      other.disconnect()
+      for await (const keys of redis.scanStream({ match: 'scanned' })) t.ok(Array.isArray(keys))
+      const error = await rejection(redis.lpush('scanned', 'y'))
+      t.match(error.message, /WRONGTYPE/)
+      t.match(error.stack, /ioredis\.test/)
+      const after = await counted()
+      t.equal(after['blpop success'], 2)
+      t.ok(Number(after['scan success']) >= 1)
+      t.equal(after['lpush error'], 1)
+    })
+
+    await t.test('arguments and replies that the application transforms', async t => {
+      const { redis, counted } = await open(t)
+      const { Command } = library as unknown as { Command: { _transformer: { reply: Record<string, (reply: unknown) => unknown> }, setReplyTransformer (name: string, transform: () => unknown): void } }
+      const { reply } = Command._transformer
+      const hgetall = reply['hgetall']
+      Command.setReplyTransformer('hgetall', () => 'nothing that is a hash')
+      t.teardown(() => { reply['hgetall'] = hgetall! })
+      await redis.hset('transformed', new Map([['field', '1']]))
+      t.equal(await redis.hgetall('transformed'), 'nothing that is a hash')
+      await redis.hgetall('none')
+      t.same(await counted(), { 'hset success': 1, 'hgetall hit': 1, 'hgetall miss': 1 }, 'told by what the server answered')
+    })
+
     await t.test('clients made of it are not instrumented', async t => {
       const { redis, counted } = await open(t)
       const other = redis.duplicate()

@@ -73,6 +73,101 @@ for (const [title, { LRUCache }] of Object.entries(libraries)) {
       t.equal(evictions(), 3)
     })
 
+    await t.test('evictions by a value that grows, and by one that is there already', async t => {
+      const { cache, counted, evictions } = await open(t, { maxSize: 10, sizeCalculation: (value: unknown) => value })
+      for (const key of ['a', 'b', 'c']) cache.set(key, 3)
+      cache.set('c', 3)
+      t.equal(evictions(), 0)
+      cache.set('c', 8)
+      t.equal(evictions(), 2, 'the others made room')
+      cache.set('c', 11)
+      t.equal(cache.size, 0)
+      t.equal(evictions(), 2, 'what does not fit is given up by itself')
+      t.same(await counted(), { 'set success': 6 })
+    })
+
+    await t.test('errors of the functions that the application gave', async t => {
+      let isAngry = false
+      const { cache, counted } = await open(t, { max: 2, ttl: 10, dispose () { if (isAngry) throw new Error('not now') } })
+      cache.set('a', 1)
+      cache.set('b', 1, { start: performance.now() - 1_000 })
+      isAngry = true
+      t.throws(() => cache.get('b'), { message: 'not now' })
+      t.throws(() => cache.delete('a'), { message: 'not now' })
+      t.same(await counted(), { 'set success': 2, 'get error': 1, 'delete error': 1 })
+    })
+
+    await t.test('evictions at the end of a fetch', async t => {
+      const { cache, counted, evictions } = await open(t, { maxSize: 10, sizeCalculation: (value: unknown) => value, fetchMethod: async (key: string) => Number(key) })
+      for (const key of ['a', 'b', 'c']) cache.set(key, 3)
+      t.equal(await cache.fetch('4'), 4)
+      t.same([...cache.keys()], ['4', 'c', 'b'])
+      t.equal(evictions(), 1)
+      const fetching = cache.fetch('8')
+      t.equal(evictions(), title === 'lru-cache 11' ? 2 : 1, 'version 11 gives a fetch the size of one')
+      t.equal(await fetching, 8)
+      t.same([...cache.keys()], ['8'])
+      t.equal(evictions(), 4)
+      t.equal(await cache.fetch('11'), 11)
+      t.equal(evictions(), 4, 'what does not fit makes no room')
+      t.same(await counted(), { 'set success': 3, 'fetch miss': 3 })
+    })
+
+    await t.test('a value that is set while it is fetched takes the place of the fetch', async t => {
+      const { cache, counted, evictions } = await open(t, { max: 2, fetchMethod: () => new Promise(() => {}) })
+      cache.set('a', 1)
+      cache.fetch('b').catch(() => {})
+      cache.set('b', 2)
+      t.same([...cache.keys()], ['b', 'a'])
+      t.equal(evictions(), 0)
+      t.same(await counted(), { 'set success': 2 })
+    })
+
+    await t.test('entries that the cache removes by itself when their time is over', async t => {
+      const { cache, counted, evictions, size } = await open(t, {
+        ttl: 10,
+        ttlAutopurge: true,
+        fetchMethod: async (key: string) => {
+          if (key === 'bad') throw new Error('no such thing')
+          return key === 'nothing' ? undefined : 1
+        },
+        dispose: () => { cache.has('anything') }
+      })
+      const purged = async (): Promise<void> => { while (cache.size > 0) await new Promise(resolve => setTimeout(resolve, 1)) }
+      // Version 10 looks only once, and must find it too old then.
+      const setOld = (key: string): unknown => cache.set(key, 1, { start: performance.now() - 1_000 })
+      for (const key of ['a', 'b', 'c']) setOld(key)
+      cache.delete('c')
+      await purged()
+      t.equal(await size(), 0)
+      t.equal(evictions(), 2, 'told by a scrape')
+      setOld('a')
+      await purged()
+      t.equal(cache.get('a'), undefined)
+      t.equal(evictions(), 3, 'told by what is done next')
+      await rejection(cache.fetch('bad'))
+      t.equal(await cache.fetch('nothing'), undefined)
+      cache.load([['d', { value: 1 }], ['e', { value: 1, ttl: 10_000 }]])
+      cache.clear()
+      t.equal(await size(), 0)
+      t.equal(evictions(), 3, 'what else takes entries away is no eviction')
+      const status: eleven.LRUCache.Status<string, Value, unknown> = {} as never
+      await rejection(cache.fetch('bad', { status } as never))
+      t.equal(await cache.fetch('nothing', { status } as never), undefined)
+      t.equal(await cache.fetch('f', { ttl: 10_000 }), 1)
+      cache.delete('f')
+      t.equal(evictions(), 3)
+      setOld('g')
+      await purged()
+      t.equal(await size(), 0)
+      t.equal(evictions(), 4)
+      const after = await counted()
+      // Version 10 loads by its own public methods.
+      t.equal(after['clear success'], 2)
+      t.equal(after['fetch miss'], 3)
+      t.equal(after['fetch error'], 2)
+    })
+
     await t.test('entries whose time is over', async t => {
       const { cache, counted, evictions } = await open(t, { max: 10, ttl: 10 })
       for (const key of ['a', 'b', 'c']) cache.set(key, 1, { start: performance.now() - 1_000 })
@@ -110,6 +205,21 @@ for (const [title, { LRUCache }] of Object.entries(libraries)) {
       t.same(after, { 'fetch miss': 4, 'fetch hit': 1, 'fetch error': 1, 'forcefetch hit': 1 })
     })
 
+    await t.test('what the library writes down can be read', async t => {
+      let status: Record<string, unknown> = {}
+      const { cache } = await open(t, {
+        max: 2,
+        fetchMethod: async (_key: string, _stale: unknown, { options }: { options: { status: Record<string, unknown> } }) => {
+          status = options.status
+          t.equal(status['fetchUpdated'], undefined)
+          return 1
+        }
+      })
+      await cache.fetch('a')
+      t.match(status, { fetchDispatched: true, fetchResolved: true, fetchUpdated: true, fetch: 'miss', set: /add|replace/ })
+      t.ok(Object.keys(status).includes('fetchUpdated'))
+    })
+
     await t.test('a fetch without a method is a read', async t => {
       const { cache, counted } = await open(t, { max: 2 })
       cache.set('a', 1)
@@ -133,6 +243,32 @@ for (const [title, { LRUCache }] of Object.entries(libraries)) {
       cache.memo('c')
       t.equal(evictions(), 1)
       t.same(await counted(), { 'memo miss': 3, 'memo hit': 1, 'memo error': 1 })
+    })
+
+    await t.test('memos that are made anew, that are nothing, that are too large, that are old', async t => {
+      const { cache, counted, evictions } = await open(t, { max: 4, maxSize: 10, sizeCalculation: (value: unknown) => value, memoMethod: (key: string) => key === 'nothing' ? undefined : Number(key) })
+      t.equal(cache.memo('1'), 1)
+      t.equal(cache.memo('1', { forceRefresh: true }), 1)
+      t.equal(cache.memo('nothing'), undefined)
+      t.equal(cache.memo('11'), 11)
+      t.equal(evictions(), 0)
+      cache.set('2', 2, { ttl: 1, start: performance.now() - 1_000 })
+      t.equal(cache.memo('2', { allowStale: true, noDeleteOnStaleGet: true }), 2)
+      t.equal(cache.memo('2'), 2)
+      t.equal(evictions(), 0, 'an entry that is renewed is none that is given up')
+      t.equal(cache.memo('8'), 8)
+      t.equal(evictions(), 1)
+      t.same(await counted(), { 'set success': 1, 'memo miss': 6, 'memo hit': 1 })
+    })
+
+    await t.test('memos that are made of others', async t => {
+      const { cache, counted, evictions } = await open(t, { max: 3, memoMethod: (key: string): number => key.length < 2 ? 1 : 1 + Number(cache.memo(key.slice(1))) })
+      cache.set('other', 1)
+      t.equal(cache.memo('aaaa'), 4)
+      t.same([...cache.keys()], ['aaaa', 'aaa', 'aa'])
+      t.equal(evictions(), 2)
+      t.equal(cache.memo('aaa'), 3)
+      t.same(await counted(), { 'set success': 1, 'memo miss': 4, 'memo hit': 1 })
     })
   })
 }

@@ -37,7 +37,7 @@ function toSession (client: Client): CacheSession {
   }
 }
 
-const touched = ['sendCommand', '_executeScript', '_executeMulti', '_executePipeline', 'execute', '_events']
+const touched = ['subscribe', 'SUBSCRIBE', 'quit', 'QUIT', 'monitor', 'sendCommand', '_executeScript', '_executeMulti', '_executePipeline', 'execute', '_events']
 const carrier = (client: object): object => (client as { _self: object })._self
 
 for (const [title, library] of Object.entries(libraries)) {
@@ -188,12 +188,64 @@ for (const [title, library] of Object.entries(libraries)) {
       t.same(await counted(), { 'set success': 1, 'get hit': 2, 'get miss': 2, 'lpush error': 1 })
     })
 
-    await t.test('subscriptions are no operations, and go on', async t => {
+    await t.test('subscriptions count when they are made, not what comes of them, and go on', async t => {
       const { client, counted } = await open(t)
-      const message = new Promise(resolve => client.subscribe('channel', resolve))
-      while ((await server.run('PUBLISH channel hello')) === ':0\r\n');
+      const message = new Promise(resolve => client.subscribe('secret-channel', resolve))
+      while ((await server.run('PUBLISH secret-channel hello')) === ':0\r\n');
       t.equal(await message, 'hello')
-      t.same(await counted(), {})
+      await client.subscribe('secret-channel', () => {})
+      await client.PSUBSCRIBE('secret-*', () => {})
+      await client.pUnsubscribe('secret-*')
+      await client.sSubscribe('secret', () => {})
+      await client.SUNSUBSCRIBE('secret')
+      const made = { 'subscribe success': 2, 'psubscribe success': 1, 'punsubscribe success': 1, 'ssubscribe success': 1, 'sunsubscribe success': 1 }
+      t.same(await counted(), made)
+      const ready = new Promise<void>(resolve => { client.once('ready', resolve) })
+      await server.run('CLIENT KILL TYPE pubsub')
+      await ready
+      await client.unsubscribe()
+      t.same(await counted(), { ...made, 'unsubscribe success': 1 }, 'what the library restores is its own')
+      const waiting = rejection(client.subscribe('secret-channel', () => {}) as Promise<unknown>)
+      client.destroy()
+      await waiting
+      t.equal((await counted())['subscribe error'], 1)
+    })
+
+    await t.test('a monitor', async t => {
+      const { client, counted } = await open(t)
+      const seen = new Promise(resolve => client.monitor(line => { if (line.includes('MONITORED')) resolve(line) }))
+      while (await Promise.race([seen, server.run('ECHO MONITORED')]) === '$9\r\nMONITORED\r\n');
+      t.same(await counted(), { 'monitor success': 1 })
+    })
+
+    await t.test('a goodbye', async t => {
+      const { client, counted } = await open(t)
+      await client.quit()
+      t.same(await counted(), { 'quit success': 1 })
+    })
+
+    await t.test('blocking commands, iterators by their commands', async t => {
+      const { client, counted } = await open(t)
+      await server.run('DEL list\r\nSET scanned 1')
+      t.equal(await client.blPop('list', 0.05), null)
+      const popped = client.duplicate()
+      await popped.connect()
+      const waiting = client.blPop('list', 0)
+      await server.isBlocking()
+      await popped.lPush('list', 'x')
+      t.same({ ...await waiting }, { key: 'list', element: 'x' })
+      popped.destroy()
+      for await (const keys of client.scanIterator({ MATCH: 'scanned' })) t.ok(Array.isArray(keys))
+      t.match(await counted(), { 'blpop success': 2, 'scan success': Number })
+    })
+
+    await t.test('a transaction in which a command fails', async t => {
+      const { client, counted } = await open(t)
+      await client.set('text', 'x')
+      const replies = await client.multi().get('text').lPush('text', 'y').get('missing').exec().catch((error: { replies: unknown[] }) => error.replies) as unknown[]
+      t.equal(replies[0], 'x')
+      t.match(replies[1], { message: /WRONGTYPE/ })
+      t.same(await counted(), { 'set success': 1, 'get hit': 1, 'lpush error': 1, 'get miss': 1 })
     })
 
     await t.test('clients made of it are not instrumented', async t => {
