@@ -37,6 +37,8 @@ export class Mysql2Connection {
       query: run,
       execute: run,
       addCommand: (receiver, original, args) => this.#add(receiver, original, args),
+      reset: (receiver, original, args) => this.#end(receiver, original, args),
+      changeUser: (receiver, original, args) => this.#end(receiver, original, args),
       emit: (receiver, original, args) => {
         if (args[0] === 'error') this.#broke(args[1])
         else if (args[0] === 'end') this.#transactions.lost()
@@ -81,6 +83,18 @@ export class Mysql2Connection {
       if (!answer(command, settle)) this.#listen(command, settle)
     }
     return Reflect.apply(original, receiver, args)
+  }
+
+  /** What ends a transaction beside a statement, when it is through: COM_RESET_CONNECTION, COM_CHANGE_USER. */
+  #end (receiver: object, original: Method, args: unknown[]): unknown {
+    const command = Reflect.apply(original, receiver, args)
+    if (isCommand(command)) {
+      wrapMethod(command, 'emit', (receiver, original, args) => {
+        if (args[0] === 'end') this.#transactions.lost()
+        return Reflect.apply(original, receiver, args)
+      })
+    }
+    return command
   }
 
   #start (known: StatementRow): Settle {

@@ -1,7 +1,10 @@
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { DbClient, StatementRow } from './db-client.ts'
 import type { PoolReading } from './db.ts'
+import { attachCluster } from './mysql2-cluster.ts'
+import type { Cluster } from './mysql2-cluster.ts'
 import { Mysql2Connection } from './mysql2-connection.ts'
+import { POOL_ERRORS } from './mysql2-errors.ts'
 import { wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a pool: its configuration and its private lists, where they are. */
@@ -17,23 +20,12 @@ interface Queue {
   get (index: number): object | undefined
 }
 
-interface Cluster {
-  readonly _nodes: Readonly<Record<string, { readonly pool: Mysql2Pool }>>
-}
-
 /** Marks callbacks of our own: cheaper than a WeakSet. */
 const IS_OURS = Symbol('is observed')
 
 interface Callback {
   (this: unknown, error: unknown, ...rest: unknown[]): unknown
   [IS_OURS]?: boolean
-}
-
-/** What a pool says that has no connection to give; its errors have no code. */
-const ERROR_TYPES: Readonly<Record<string, string>> = {
-  'No connections available.': 'connection_timeout',
-  'Queue limit reached.': 'connection_timeout',
-  'Pool is closed.': 'pool_closed'
 }
 
 /**
@@ -85,30 +77,9 @@ function isConnection (client: object): boolean {
 
 function attachCore (core: object, context: ClientContext): Attachment {
   if (isPool(core)) return attachPool(core, context)
-  if (isCluster(core)) return attachCluster(core, context)
+  if (isCluster(core)) return attachCluster(core, context.db('mysql'), pool => mysql2.attach(pool, context))
   const connection = new Mysql2Connection(core, context.db('mysql', (core as { config?: { database?: string } }).config?.database))
   return { detach: () => connection.detach() }
-}
-
-function attachCluster (cluster: Cluster, context: ClientContext): Attachment {
-  const attached = new Map<object, Attachment>()
-  const attachNodes = (): void => {
-    for (const { pool } of Object.values(cluster._nodes)) {
-      if (!attached.has(pool)) attached.set(pool, mysql2.attach(pool, context))
-    }
-  }
-  attachNodes()
-  const restore = wrapMethod(cluster, 'add', (receiver, original, args) => {
-    const result = Reflect.apply(original, receiver, args)
-    attachNodes()
-    return result
-  })
-  return {
-    detach () {
-      restore()
-      for (const attachment of attached.values()) attachment.detach()
-    }
-  }
 }
 
 function attachPool (pool: Mysql2Pool, context: ClientContext): Attachment {
@@ -162,11 +133,12 @@ function observeCheckouts (pool: object, db: DbClient, observe: (connection: obj
     // The pool asks again where a connection was lost while others waited.
     if ((Object(callback) as Callback)[IS_OURS] === true) return Reflect.apply(original, receiver, args)
     const statement = asking
+    asking = undefined
     const startedMs = performance.now()
     const observed: Callback = function (error, ...rest) {
       if (error) {
         const { code, message } = error as { code?: unknown, message?: unknown }
-        const errorType = ERROR_TYPES[String(message)]
+        const errorType = POOL_ERRORS[String(message)]
         if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
         statement?.row.failed(startedMs, error, errorType)
       } else {

@@ -99,6 +99,7 @@ function observeCheckouts (pool: object, db: DbClient): () => void {
   })
   const restoreConnect = wrapMethod(pool, 'connect', (receiver, original, args) => {
     const query = asking
+    asking = NOTHING
     const callback = args[0] as Callback | undefined
     const startedMs = performance.now()
     const failed = (error: unknown): void => {
