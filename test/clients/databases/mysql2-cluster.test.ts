@@ -95,3 +95,12 @@ t.test('counts a statement once that another pool takes over', async t => {
   await vitals.render()
   t.equal(read('db_connection_pool_max'), 10, 'the first pool is gone')
 })
+
+t.test('does without the private list of what of() has made', async t => {
+  const cluster = open(t)
+  cluster.add('first', address)
+  const client = new Proxy(cluster, { get: (target, name) => name === '_namespaces' ? undefined : Reflect.get(target, name) })
+  const { count } = await instrumented(t, client, 'mysql')
+  await called(done => of(cluster, 'first').query('select 1 from cluster', done))
+  t.equal(count('SELECT', 'cluster'), 1)
+})
