@@ -30,7 +30,8 @@ const ERROR_TYPES: Readonly<Record<string, string>> = {
   'Query read timeout': 'query_timeout',
   'Connection terminated': 'connection_terminated',
   'Connection terminated unexpectedly': 'connection_terminated',
-  'Client has encountered a connection error and is not queryable': 'connection_terminated'
+  'Client has encountered a connection error and is not queryable': 'connection_terminated',
+  'Client was closed and is not queryable': 'connection_terminated'
 }
 
 /** One connection to PostgreSQL: each query of it, in each of the forms that `query()` takes. */
