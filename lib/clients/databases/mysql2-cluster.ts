@@ -65,7 +65,7 @@ function observeNamespace (namespace: object, db: DbClient): () => void {
     const startedMs = performance.now()
     const observed: Callback = function (...given) {
       const [error] = given
-      if (error) statement.row.failed(startedMs, error, POOL_ERRORS[(error as Error).message])
+      if (error) statement.row.failed(startedMs, error, POOL_ERRORS.get((error as Error).message))
       return Reflect.apply(callback, this, given)
     }
     return Reflect.apply(original, receiver, [observed])

@@ -138,7 +138,7 @@ function observeCheckouts (pool: object, db: DbClient, observe: (connection: obj
     const observed: Callback = function (error, ...rest) {
       if (error) {
         const { code, message } = error as { code?: unknown, message?: unknown }
-        const errorType = POOL_ERRORS[String(message)]
+        const errorType = POOL_ERRORS.get(message)
         if (code === 'ETIMEDOUT' || errorType === 'connection_timeout') db.connectionTimedOut()
         statement?.row.failed(startedMs, error, errorType)
       } else {

@@ -20,11 +20,11 @@ interface PgClient extends NodeJS.EventEmitter {
 type Callback = (this: unknown, ...given: unknown[]) => unknown
 
 /** What pg-pool says that has no connection to give; its errors have no code. */
-const ERROR_TYPES: Readonly<Record<string, string>> = {
-  'timeout exceeded when trying to connect': 'connection_timeout',
-  'Connection terminated due to connection timeout': 'connection_timeout',
-  'Cannot use a pool after calling end on the pool': 'pool_closed'
-}
+const ERROR_TYPES: ReadonlyMap<unknown, string> = new Map([
+  ['timeout exceeded when trying to connect', 'connection_timeout'],
+  ['Connection terminated due to connection timeout', 'connection_timeout'],
+  ['Cannot use a pool after calling end on the pool', 'pool_closed']
+])
 
 /** node-postgres: a pool with all its clients, or a single client. Drivers with the same interface are recognised too. */
 export const pg: ClientAdapter = {
@@ -107,7 +107,7 @@ function observeCheckouts (pool: object, db: DbClient): () => void {
     const callback = args[0] as Callback | undefined
     const startedMs = performance.now()
     const failed = (error: unknown): void => {
-      const errorType = ERROR_TYPES[(error as Error).message]
+      const errorType = ERROR_TYPES.get((error as Error).message)
       if (errorType === 'connection_timeout') db.connectionTimedOut()
       if (query !== NOTHING) db.statement(textOf(query)).row.failed(startedMs, error, errorType)
     }
