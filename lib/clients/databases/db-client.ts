@@ -54,9 +54,12 @@ export class DbClient {
     return row
   }
 
-  /** The time at which a statement begins. */
+  /** The time at which a statement begins: the first of a connection that is handed over begins with that. */
   start (): number {
-    return this.handedOverMs || performance.now()
+    const { handedOverMs } = this
+    if (handedOverMs === 0) return performance.now()
+    this.handedOverMs = 0
+    return handedOverMs
   }
 
   /** Counts a transaction that ended. */

@@ -2,9 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
-import { mysql2 } from './mysql2.ts'
-import { pg } from './pg.ts'
-import { sqlite } from './sqlite.ts'
+import { DriverClients } from './driver-clients.ts'
 import { wrapMethod } from '../wrap-method.ts'
 
 /** What is used of knex's own client, which all builders share. */
@@ -30,9 +28,6 @@ interface Builder {
   toSQL (): { readonly sql?: unknown } | readonly { readonly sql?: unknown }[]
 }
 
-/** The drivers whose connections are observed, in knex too. */
-const DRIVERS: readonly ClientAdapter[] = [pg, mysql2, sqlite]
-
 const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', redshift: 'postgresql', mysql: 'mysql', sqlite3: 'sqlite', mssql: 'microsoft.sql_server', oracle: 'oracle.db' }
 
 /**
@@ -55,18 +50,12 @@ function clientOf (knex: object): KnexClient | undefined {
 function attachClient (client: KnexClient, context: ClientContext): Attachment {
   const database = client.connectionSettings?.database
   const db = context.db(SYSTEMS[String(client.dialect)] ?? 'other_sql', typeof database === 'string' ? database : undefined)
-  const attachments = new WeakMap<object, Attachment>()
+  const clients = new DriverClients({ ...context, db: () => db })
   let isWarned = false
   const observe = (connection: object): void => {
-    if (context.observed.has(connection)) return
-    const driver = DRIVERS.find(driver => driver.recognises(connection))
-    if (driver !== undefined) {
-      context.observed.add(connection)
-      attachments.set(connection, driver.attach(connection, { ...context, db: () => db }))
-    } else if (!isWarned) {
-      isWarned = true
-      context.warn(`The queries of knex are not counted: its driver ${String(client.driverName)} is none of pg, mysql2, better-sqlite3`)
-    }
+    if (clients.observe(connection) || isWarned) return
+    isWarned = true
+    context.warn(`The queries of knex are not counted: its driver ${String(client.driverName)} is none of pg, mysql2, better-sqlite3`)
   }
   for (const connection of connectionsOf(client)) observe(connection)
   const unwatch = watchPool(client, db, context)
@@ -75,10 +64,7 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
     detach () {
       restore()
       unwatch()
-      for (const connection of connectionsOf(client)) {
-        if (attachments.has(connection)) context.observed.delete(connection)
-        attachments.get(connection)?.detach()
-      }
+      clients.release(connectionsOf(client))
     }
   }
 }

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { DbClient } from './db-client.ts'
 import { OTHER } from './db.ts'
 import { listen } from './listen.ts'
+import { MongoTransactions } from './mongodb-transactions.ts'
 import type { OperationRow } from './operation-row.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -25,6 +26,14 @@ interface FailedEvent extends CommandEvent {
   readonly failure: unknown
 }
 
+/** A command under way. */
+interface Running {
+  readonly row: OperationRow
+  readonly startedMs: number
+  /** The command, where it ends a transaction. */
+  readonly ending: Document | undefined
+}
+
 /** What the driver sends of its own accord, or to see whether the server is there. */
 const HOUSEKEEPING: ReadonlySet<string> = new Set(['hello', 'ismaster', 'isMaster', 'ping', 'endSessions', 'authenticate', 'saslStart', 'saslContinue'])
 
@@ -33,29 +42,31 @@ const COMMAND = /^[A-Za-z]{1,64}$/
 
 const LONGEST_COLLECTION = 128
 
-const ENDINGS: ReadonlyMap<string, 'committed' | 'rolled_back'> = new Map([['commitTransaction', 'committed'], ['abortTransaction', 'rolled_back']])
+const ENDINGS: ReadonlySet<string> = new Set(['commitTransaction', 'abortTransaction'])
 
 /** Counts each command that goes to a server, retries and cursors' batches included. The clock is ours: the events' has whole ms only. */
 export function watchMongoCommands (client: NodeJS.EventEmitter, db: DbClient): () => void {
-  const running = new Map<number, { readonly row: OperationRow, readonly startedMs: number }>()
-  const end = ({ requestId, commandName }: CommandEvent, failure: { readonly error: unknown } | undefined): void => {
-    const command = running.get(requestId)
-    if (command === undefined) return
+  const running = new Map<number, Running>()
+  const transactions = new MongoTransactions(db)
+  const end = ({ requestId, commandName }: CommandEvent, failure: { readonly error: unknown } | undefined, isTaken: boolean): void => {
+    const started = running.get(requestId)
+    if (started === undefined) return
     running.delete(requestId)
-    if (failure === undefined) command.row.succeeded(command.startedMs)
-    else command.row.failed(command.startedMs, failure.error)
-    const status = ENDINGS.get(commandName)
-    // An abort that fails is one all the same: the server gives the transaction up.
-    if (status !== undefined && (failure === undefined || status === 'rolled_back')) db.transaction(status)
+    const { row, startedMs, ending } = started
+    if (failure === undefined) row.succeeded(startedMs)
+    else row.failed(startedMs, failure.error)
+    if (ending !== undefined) transactions.ended(commandName, ending, isTaken, failure)
   }
   return listen(client, {
     commandStarted: ({ requestId, commandName, command }: StartedEvent) => {
+      transactions.starts(commandName, command)
       if (HOUSEKEEPING.has(commandName)) return
       const operation = COMMAND.test(commandName) ? commandName : OTHER
-      running.set(requestId, { row: db.operation(operation, collectionOf(command, commandName)), startedMs: performance.now() })
+      const ending = ENDINGS.has(commandName) ? command : undefined
+      running.set(requestId, { row: db.operation(operation, collectionOf(command, commandName)), startedMs: performance.now(), ending })
     },
-    commandSucceeded: (event: SucceededEvent) => end(event, refusalIn(event.reply)),
-    commandFailed: (event: FailedEvent) => end(event, { error: event.failure })
+    commandSucceeded: (event: SucceededEvent) => end(event, refusalIn(event.reply), true),
+    commandFailed: (event: FailedEvent) => end(event, { error: event.failure }, false)
   })
 }
 

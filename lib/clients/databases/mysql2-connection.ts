@@ -37,6 +37,7 @@ export class Mysql2Connection {
     this.#restore = [
       wrapMethod(connection, 'query', run),
       wrapMethod(connection, 'execute', run),
+      ...['reset', 'changeUser'].filter(name => name in connection).map(name => wrapMethod(connection, name, (receiver, original, args) => this.#end(receiver, original, args))),
       replaceMethod(connection, 'addCommand', (original, replacement) => function (...args) {
         if (replacement.isOn && !watched.#isTaking) watched.#add(args[0] as Command)
         return Reflect.apply(original, this, args)
@@ -86,6 +87,18 @@ export class Mysql2Connection {
   #heard (event: unknown, error: unknown): void {
     if (event === 'error') this.#broke(error)
     else if (event === 'end') this.#transactions.lost()
+  }
+
+  /** What ends a transaction beside a statement, when it is through: COM_RESET_CONNECTION, COM_CHANGE_USER. */
+  #end (receiver: object, original: Method, args: unknown[]): unknown {
+    const command = Reflect.apply(original, receiver, args)
+    if (isCommand(command)) {
+      wrapMethod(command, 'emit', (receiver, original, args) => {
+        if (args[0] === 'end') this.#transactions.lost()
+        return Reflect.apply(original, receiver, args)
+      })
+    }
+    return command
   }
 
   #start (known: StatementRow): Settle {

@@ -1,9 +1,11 @@
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { PoolReading } from './db.ts'
+import { attachCluster } from './mysql2-cluster.ts'
+import type { Cluster } from './mysql2-cluster.ts'
 import { Mysql2Connection, textOf } from './mysql2-connection.ts'
+import { POOL_ERRORS } from './mysql2-errors.ts'
 import type { CheckoutForm } from './pool-checkouts.ts'
 import { observeCheckouts } from './pool-checkouts.ts'
-import { wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a pool: its configuration and its private lists, where they are. */
 interface Mysql2Pool {
@@ -18,29 +20,16 @@ interface Queue {
   get (index: number): object | undefined
 }
 
-interface Cluster {
-  readonly _nodes: Readonly<Record<string, { readonly pool: Mysql2Pool }>>
-}
-
-const CONNECTION_TIMEOUT = 'connection_timeout'
-
-/** What a pool says that has no connection to give; its errors have no code. */
-const ERROR_TYPES: Readonly<Record<string, string>> = {
-  'No connections available.': CONNECTION_TIMEOUT,
-  'Queue limit reached.': CONNECTION_TIMEOUT,
-  'Pool is closed.': 'pool_closed'
-}
-
 const CHECKOUTS: CheckoutForm = {
   runs: ['query', 'execute'],
   checkout: 'getConnection',
   textOf,
   errorTypeOf,
-  isTimeout: error => (error as { code?: unknown }).code === 'ETIMEDOUT' || errorTypeOf(error) === CONNECTION_TIMEOUT
+  isTimeout: error => (error as { code?: unknown }).code === 'ETIMEDOUT' || errorTypeOf(error) === 'connection_timeout'
 }
 
 function errorTypeOf (error: unknown): string | undefined {
-  return ERROR_TYPES[String((error as { message?: unknown }).message)]
+  return POOL_ERRORS.get((error as { message?: unknown }).message)
 }
 
 /**
@@ -92,30 +81,9 @@ function isConnection (client: object): boolean {
 
 function attachCore (core: object, context: ClientContext): Attachment {
   if (isPool(core)) return attachPool(core, context)
-  if (isCluster(core)) return attachCluster(core, context)
+  if (isCluster(core)) return attachCluster(core, context.db('mysql'), pool => mysql2.attach(pool, context))
   const connection = new Mysql2Connection(core, context.db('mysql', (core as { config?: { database?: string } }).config?.database))
   return { detach: () => connection.detach() }
-}
-
-function attachCluster (cluster: Cluster, context: ClientContext): Attachment {
-  const attached = new Map<object, Attachment>()
-  const attachNodes = (): void => {
-    for (const { pool } of Object.values(cluster._nodes)) {
-      if (!attached.has(pool)) attached.set(pool, mysql2.attach(pool, context))
-    }
-  }
-  attachNodes()
-  const restore = wrapMethod(cluster, 'add', (receiver, original, args) => {
-    const result = Reflect.apply(original, receiver, args)
-    attachNodes()
-    return result
-  })
-  return {
-    detach () {
-      restore()
-      for (const attachment of attached.values()) attachment.detach()
-    }
-  }
 }
 
 function attachPool (pool: Mysql2Pool, context: ClientContext): Attachment {

@@ -26,12 +26,13 @@ interface Submittable extends Config {
 }
 
 /** What pg says where an error has no code of its own. */
-const ERROR_TYPES: Readonly<Record<string, string>> = {
-  'Query read timeout': 'query_timeout',
-  'Connection terminated': 'connection_terminated',
-  'Connection terminated unexpectedly': 'connection_terminated',
-  'Client has encountered a connection error and is not queryable': 'connection_terminated'
-}
+const ERROR_TYPES: ReadonlyMap<unknown, string> = new Map([
+  ['Query read timeout', 'query_timeout'],
+  ['Connection terminated', 'connection_terminated'],
+  ['Connection terminated unexpectedly', 'connection_terminated'],
+  ['Client has encountered a connection error and is not queryable', 'connection_terminated'],
+  ['Client was closed and is not queryable', 'connection_terminated']
+])
 
 /** One connection to PostgreSQL: each query of it, in each of the forms that `query()` takes. */
 export class PgConnection {
@@ -131,7 +132,7 @@ export class PgConnection {
   }
 
   #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
-    row.failed(startedMs, error, ERROR_TYPES[(error as Error).message])
+    row.failed(startedMs, error, ERROR_TYPES.get((error as Error).message))
     this.#transactions.failed(statement)
   }
 }

@@ -17,19 +17,23 @@ interface PgClient extends NodeJS.EventEmitter {
   readonly database?: string
 }
 
-/** What pg-pool says when a connection takes too long; its errors have no code. */
-const TIMEOUTS: ReadonlySet<unknown> = new Set(['timeout exceeded when trying to connect', 'Connection terminated due to connection timeout'])
+/** What pg-pool says that has no connection to give; its errors have no code. */
+const ERROR_TYPES: ReadonlyMap<unknown, string> = new Map([
+  ['timeout exceeded when trying to connect', 'connection_timeout'],
+  ['Connection terminated due to connection timeout', 'connection_timeout'],
+  ['Cannot use a pool after calling end on the pool', 'pool_closed']
+])
 
 const CHECKOUTS: CheckoutForm = {
   runs: ['query'],
   checkout: 'connect',
   textOf,
-  errorTypeOf: error => isTimeout(error) ? 'connection_timeout' : undefined,
-  isTimeout
+  errorTypeOf,
+  isTimeout: error => errorTypeOf(error) === 'connection_timeout'
 }
 
-function isTimeout (error: unknown): boolean {
-  return TIMEOUTS.has((error as Error).message)
+function errorTypeOf (error: unknown): string | undefined {
+  return ERROR_TYPES.get((error as Error).message)
 }
 
 /** node-postgres: a pool with all its clients, or a single client. Drivers with the same interface are recognised too. */

@@ -32,7 +32,7 @@ const NOTHING = Symbol('nothing')
  * to leave the pool as it was. A hot path, measured in bench.
  */
 export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm, observe: (connection: object) => void): () => void {
-  /** What a run was given, for as long as it asks for a connection. */
+  /** What a run was given, until it asks for a connection. */
   let asking: unknown = NOTHING
   const restores = form.runs.map(name => replaceMethod(pool, name, original => function (...args) {
     asking = args[0]
@@ -55,6 +55,7 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     // A pool may ask again, where a connection was lost while others waited.
     if (!replacement.isOn || (typeof callback === 'function' && callback[IS_OURS] === true)) return Reflect.apply(original, this, args)
     const asked = asking
+    asking = NOTHING
     const startedMs = performance.now()
     try {
       if (typeof callback === 'function') return original.call(this, observed(callback, asked, startedMs))

@@ -10,7 +10,7 @@ export interface SqlSyntax {
   readonly hasNestedComments: boolean
   /** `$tag$ … $tag$` is a literal. */
   readonly hasDollarQuotes: boolean
-  /** `#` begins a comment, and `--` only before a space. */
+  /** `#` begins a comment, and `--` only before a space; what begins with `/*!` is carried out. */
   readonly hasHashComments: boolean
   /** Which identifiers are told in lower case. */
   readonly folds: 'unquoted' | 'all' | 'none'

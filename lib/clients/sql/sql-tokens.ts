@@ -20,8 +20,8 @@ for (let code = 65; code <= 90; code++) CLASSES[code] = CLASSES[code + 32] = LET
 CLASSES[95] = LETTER
 for (const sign of '@:?') CLASSES[sign.charCodeAt(0)] = PARAMETER
 
-const [QUOTE, DOUBLE_QUOTE, BACKSLASH, DOLLAR, DOT, HYPHEN, SLASH, STAR, HASH, NEWLINE, SEMICOLON] = [...'\'"\\$.-/*#\n;'].map(sign => sign.charCodeAt(0)) as
-  [number, number, number, number, number, number, number, number, number, number, number]
+const [QUOTE, DOUBLE_QUOTE, BACKSLASH, DOLLAR, DOT, HYPHEN, SLASH, STAR, HASH, NEWLINE, SEMICOLON, AMPERSAND, EXCLAMATION, M, E, U] = [...'\'"\\$.-/*#\n;&!Meu'].map(sign => sign.charCodeAt(0)) as
+  [number, number, number, number, number, number, number, number, number, number, number, number, number, number, number, number]
 const CLOSERS: Readonly<Record<string, string>> = { '"': '"', '`': '`', '[': ']' }
 const PUNCTUATION: ReadonlyMap<number, TokenKind> = new Map((['(', ')', ',', '.', ';'] as const).map(sign => [sign.charCodeAt(0), sign]))
 
@@ -37,6 +37,8 @@ export class SqlTokens {
   #start = 0
   #at = 0
   #lastSeparator: number | undefined
+  /** Within what looks like a comment and is carried out. */
+  #isCarriedOut = false
 
   constructor (sql: string, dialect: SqlDialect) {
     this.#sql = sql
@@ -51,9 +53,10 @@ export class SqlTokens {
     return this.kind === 'word' && this.#at - this.#start <= LONGEST_WORD ? this.#sql.slice(this.#start, this.#at).toUpperCase() : ''
   }
 
-  /** The identifier as the database knows it. */
+  /** The identifier as the database knows it; empty where that takes decoding. */
   get name (): string {
     const { folds } = this.#syntax
+    if (this.kind === 'quoted' && !this.#quotes.has(this.#sql.charCodeAt(this.#start))) return ''
     const isQuoted = this.kind === 'quoted'
     let name = isQuoted ? this.#sql.slice(this.#start + 1, this.#at - 1) : this.#sql.slice(this.#start, this.#at)
     if (isQuoted) {
@@ -83,8 +86,7 @@ export class SqlTokens {
     const kind = classOf(code)
     if (kind === LETTER) {
       this.#skip(LETTER | DIGIT, DOLLAR)
-      const isEscaped = this.#syntax.backslash === 'prefixed' && this.#at === start + 1 && (code | 32) === 101 && this.#code(this.#at) === QUOTE
-      return isEscaped ? this.#readQuoted(this.#at + 1, QUOTE, true, 'value') : 'word'
+      return this.#syntax.backslash === 'prefixed' && this.#at === start + 1 ? this.#readPrefixed(code | 32) : 'word'
     }
     if (kind === DIGIT) return this.#skip(LETTER | DIGIT, DOT)
     if (kind === PARAMETER) return this.#skip(LETTER | DIGIT | PARAMETER)
@@ -93,6 +95,14 @@ export class SqlTokens {
     if (closer !== undefined) return this.#readQuoted(start + 1, closer.charCodeAt(0), false, 'quoted')
     if (code === QUOTE || code === DOUBLE_QUOTE) return this.#readQuoted(start + 1, code, this.#syntax.backslash === 'always', 'value')
     return PUNCTUATION.get(code) ?? 'symbol'
+  }
+
+  /** `E'…'`, with backslashes, or `U&"…"`, with characters by their numbers; else one letter is a word. */
+  #readPrefixed (prefix: number): TokenKind {
+    const code = this.#code(this.#at)
+    if (prefix === E && code === QUOTE) return this.#readQuoted(this.#at + 1, QUOTE, true, 'value')
+    const isIdentifier = prefix === U && code === AMPERSAND && this.#code(this.#at + 1) === DOUBLE_QUOTE
+    return isIdentifier ? this.#readQuoted(this.#at + 2, DOUBLE_QUOTE, false, 'quoted') : 'word'
   }
 
   /** Of the semicolons, without those at the end of the text; most texts have no other. */
@@ -122,7 +132,10 @@ export class SqlTokens {
       if (code === HYPHEN ? this.#isLineComment() : code === HASH && this.#syntax.hasHashComments) {
         while (this.#at < this.#limit && this.#sql.charCodeAt(this.#at) !== NEWLINE) this.#at++
       } else if (code === SLASH && this.#code(this.#at + 1) === STAR) this.#skipComment()
-      else return
+      else if (code === STAR && this.#isCarriedOut && this.#code(this.#at + 1) === SLASH) {
+        this.#isCarriedOut = false
+        this.#at++
+      } else return
     }
   }
 
@@ -132,8 +145,15 @@ export class SqlTokens {
     return !this.#syntax.hasHashComments || !(behind > 32)
   }
 
-  /** Stops at its last character. */
+  /** Stops at its last character; of one that is carried out, at the last of the version that it is for. */
   #skipComment (): void {
+    const mark = this.#at + (this.#code(this.#at + 2) === M ? 3 : 2)
+    if (this.#syntax.hasHashComments && this.#code(mark) === EXCLAMATION) {
+      this.#isCarriedOut = true
+      this.#at = mark
+      while (classOf(this.#code(this.#at + 1)) === DIGIT) this.#at++
+      return
+    }
     let depth = 1
     for (this.#at += 2; this.#at < this.#limit; this.#at++) {
       const code = this.#sql.charCodeAt(this.#at)

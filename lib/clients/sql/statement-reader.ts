@@ -133,7 +133,8 @@ export class StatementReader {
         name = ''
         break
       }
-      name += `.${tokens.name}`
+      const part = tokens.name
+      name = name === '' || part === '' ? '' : `${name}.${part}`
       kind = tokens.next()
     }
     // Of ROWS FROM (…) too.

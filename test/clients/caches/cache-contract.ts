@@ -205,7 +205,7 @@ export function cacheContract (t: Test, subject: CacheSubject): void {
       const apps = [fastify(), fastify()] as const
       for (const app of apps) {
         t.teardown(() => app.close())
-        await app.register(vitals, { endpoint: false })
+        await app.register(vitals, { enabled: true, endpoint: false })
       }
       const counted = (): unknown[] => apps.map(({ vitals }) => vitals.read('cache_misses_total', { cache_type: NAME }))
       for (const app of apps) app.vitals.instrument(bare.client, { name: NAME })

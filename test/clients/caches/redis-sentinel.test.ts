@@ -25,7 +25,7 @@ interface Readers {
 
 async function instrument (t: Test, client: object): Promise<Readers> {
   const app = fastify()
-  await app.register(vitals, { endpoint: false })
+  await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(() => app.close())
   t.equal(app.vitals.instrument(client, { name: 'watched' }), client)
   return {

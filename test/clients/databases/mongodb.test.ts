@@ -141,29 +141,6 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
     server.commands.length = 0
   })
 
-  await t.test('counts transactions that are committed and aborted', async t => {
-    const { client, db, ended } = await open(t)
-    await db.collection('accounts').drop()
-    await client.withSession(async session => {
-      await session.withTransaction(async () => { await db.collection('accounts').insertOne({ _id: 1 as never }, { session }) })
-      session.startTransaction()
-      await db.collection('accounts').insertOne({ _id: 2 as never }, { session })
-      await session.abortTransaction()
-      session.startTransaction()
-      await db.collection('accounts').insertOne({ _id: 3 as never }, { session })
-      server.failNext('abortTransaction', { ok: 0, code: 251, codeName: 'NoSuchTransaction', errmsg: 'gone' })
-      await session.abortTransaction()
-      session.startTransaction()
-      await db.collection('accounts').insertOne({ _id: 4 as never }, { session })
-      server.failNext('commitTransaction', { ok: 0, code: 251, codeName: 'NoSuchTransaction', errmsg: 'gone' })
-      await rejection(session.commitTransaction())
-      session.startTransaction()
-      await session.commitTransaction()
-    })
-    t.equal(ended('committed'), 1, 'an empty transaction and a commit that fails are none')
-    t.equal(ended('rolled_back'), 2)
-  })
-
   await t.test('counts a bulk write by its first collection, and writes that nobody waits for', async t => {
     const { client, db, count } = await open(t)
     await db.collection('bulk').drop()

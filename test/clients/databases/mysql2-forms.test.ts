@@ -16,7 +16,7 @@ const server = await startMariadb(t)
 const address = { host: '127.0.0.1', port: server.port, user: 'root', database: 'mysql' }
 
 const setUp = mysql.createConnection(address)
-for (const table of ['waiting', 'early', 'one', 'cluster', 'hidden']) await setUp.promise().query(`create table ${table} (id int)`)
+for (const table of ['waiting', 'early', 'one', 'hidden']) await setUp.promise().query(`create table ${table} (id int)`)
 setUp.destroy()
 
 /** It is in the documentation, not in the types. */
@@ -146,6 +146,30 @@ t.test('counts transactions of the methods, and those that a lost connection lea
   t.equal(transactions('rolled_back'), 2)
 })
 
+t.test('counts the transactions that a reset and another user end', async t => {
+  const pool = mysql.createPool({ ...address, connectionLimit: 1, resetOnRelease: true } as mysql.PoolOptions)
+  t.teardown(() => { pool.end() })
+  const { transactions, errors } = await instrumented(t, pool, 'mysql')
+  const connection = await pool.promise().getConnection() as mysqlPromise.PoolConnection & { reset (): Promise<void> }
+  await connection.beginTransaction()
+  await connection.reset()
+  t.equal(transactions('rolled_back'), 1)
+  await connection.beginTransaction()
+  const committing = connection.commit()
+  await connection.changeUser({ user: 'root' })
+  await committing
+  t.equal(transactions('committed'), 1, 'a commit that is sent before')
+  t.equal(transactions('rolled_back'), 1)
+  await connection.beginTransaction()
+  connection.release()
+  const next = await pool.promise().getConnection()
+  t.equal(transactions('rolled_back'), 2, 'a transaction that is forgotten')
+  next.destroy()
+  await t.rejects(connection.reset(), /closed state/)
+  t.equal(transactions('rolled_back'), 2)
+  t.equal(errors('other', 'connection_closed'), 0)
+})
+
 t.test('counts the statements of a connection that breaks, in each form', async t => {
   const { connection, errors } = await open(t)
   const sleeping = t.rejects(called(done => connection.query('select sleep(60)', done)))
@@ -209,6 +233,17 @@ t.test('counts a statement of the pool that finds no server, in each form', asyn
   t.throws(() => { pool.query(null as unknown as string) }, TypeError)
 })
 
+t.test('what a callback asks for at once is not the statement that it is of', async t => {
+  const { pool, connection, errors, read } = await open(t, { connectionLimit: 1, queueLimit: 1 })
+  const waiting = called(done => pool.query('select 1 from waiting', done))
+  const nested = new Promise<Error | null>(resolve => pool.query('select 1 from waiting', () => pool.getConnection(error => resolve(error))))
+  t.match(await nested, { message: 'Queue limit reached.' })
+  t.equal(errors('SELECT', 'connection_timeout'), 1)
+  t.equal(read('db_connection_timeouts_total'), 2)
+  connection.release()
+  await waiting
+})
+
 t.test('counts a wait once, also when the connection that it waited for is lost', async t => {
   const { pool, connection, count, read } = await open(t, { connectionLimit: 1 })
   const waiting = pool.promise().query('select 1 from waiting')
@@ -249,26 +284,6 @@ t.test('observes one connection, with promises too, and nothing of it twice', as
   t.equal(vitals.uninstrument(connection), true)
   await connection.query('select 1 from one')
   t.equal(count('SELECT', 'one'), 2)
-})
-
-t.test('observes the pools of a cluster, also those that come later', async t => {
-  const cluster = mysql.createPoolCluster()
-  t.teardown(() => { cluster.end() })
-  cluster.add('first', { ...address, connectionLimit: 2 })
-  const { vitals, count, read } = await instrumented(t, cluster, 'mysql')
-  cluster.add('second', { ...address, connectionLimit: 3 })
-  for (const name of ['first', 'second']) {
-    const connection = await called<PoolConnection>(done => cluster.getConnection(name, done))
-    await connection.promise().query('select 1 from cluster')
-    connection.release()
-  }
-  await called(done => cluster.of('*').query('select 1 from cluster', done))
-  t.equal(count('SELECT', 'cluster'), 3)
-  await vitals.render()
-  t.equal(read('db_connection_pool_max'), 5)
-  t.equal(vitals.uninstrument(cluster), true)
-  await called(done => cluster.of('*').query('select 1 from cluster', done))
-  t.equal(count('SELECT', 'cluster'), 3)
 })
 
 t.test('does without the private lists of a pool', async t => {

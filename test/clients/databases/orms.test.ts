@@ -6,9 +6,9 @@ import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
 import { pgTable, serial, text } from 'drizzle-orm/pg-core'
 import { integer, sqliteTable, text as sqliteText } from 'drizzle-orm/sqlite-core'
 import fastify from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
-import { DataTypes, Sequelize } from 'sequelize'
 import t from 'tap'
 import type { Test } from 'tap'
 import { DataSource, EntitySchema } from 'typeorm'
@@ -24,24 +24,35 @@ const postgres = await startPostgres(t)
 const mariadb = await startMariadb(t)
 const mysqlAddress = { host: '127.0.0.1', port: mariadb.port, user: 'root', database: 'mysql' }
 
-async function start (t: Test): Promise<{ app: { vitals: Vitals }, count: (system: string, operation: string, table?: string) => number, transactions: (system: string, status: string) => number }> {
-  const app = fastify()
+interface Readers {
+  app: { vitals: Vitals }
+  warnings: string[]
+  count: (system: string, operation: string, table?: string) => number
+  transactions: (system: string, status: string) => number
+}
+
+async function start (t: Test): Promise<Readers> {
+  const warnings: string[] = []
+  const ignore = (): void => {}
+  const logger = { level: 'warn', fatal: ignore, error: ignore, warn: (message: string) => warnings.push(message), info: ignore, debug: ignore, trace: ignore, silent: ignore, child: () => logger }
+  const app = fastify({ loggerInstance: logger as unknown as FastifyBaseLogger })
   await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(() => app.close())
   const read = (metric: string, labels: Record<string, string>): number => app.vitals.read(metric, { client: 'primary', ...labels }) as number ?? 0
   return {
     app,
+    warnings,
     count: (system, operation, table = 'other') => read('db_queries_total', { system, operation, table, status: 'success' }),
     transactions: (system, status) => read('db_transactions_total', { system, status })
   }
 }
 
-t.test('drizzle: its $client', async t => {
+t.test('drizzle on pg', async t => {
   const { app, count, transactions } = await start(t)
   const pool = new pg.Pool({ connectionString: postgres.url })
   t.teardown(() => pool.end())
   const db = drizzlePg(pool)
-  app.vitals.instrument(db.$client, { name: 'primary' })
+  t.equal(app.vitals.instrument(db, { name: 'primary' }), db)
 
   const users = pgTable('users', { id: serial('id').primaryKey(), name: text('name').notNull() })
   await db.execute('create table users (id serial primary key, name text not null)')
@@ -55,12 +66,34 @@ t.test('drizzle: its $client', async t => {
   t.same(['CREATE', 'INSERT', 'SELECT', 'UPDATE', 'DELETE'].map(operation => count('postgresql', operation, 'users')), [1, 1, 1, 1, 1])
   t.same([transactions('postgresql', 'committed'), transactions('postgresql', 'rolled_back')], [1, 1])
   await db.execute('drop table users')
+  await app.vitals.render()
+  t.equal(app.vitals.read('db_connection_pool_max', { system: 'postgresql', client: 'primary' }), 10)
+  t.equal(app.vitals.instrument(pool, { name: 'primary' }), pool, 'its driver is observed with it')
+  await pool.query('select 1 from pg_class limit 1')
+  t.equal(count('postgresql', 'SELECT', 'pg_class'), 1)
+  t.equal(app.vitals.uninstrument(db), true)
+  await pool.query('select 1 from pg_class limit 1')
+  t.equal(count('postgresql', 'SELECT', 'pg_class'), 1)
+  t.notOk(Object.hasOwn(pool, 'query'))
+  app.vitals.instrument(pool, { name: 'primary' })
+  app.vitals.instrument(db, { name: 'primary' })
+  await db.execute('select 1 from pg_class limit 1')
+  t.equal(count('postgresql', 'SELECT', 'pg_class'), 2, 'nothing is counted twice')
+  app.vitals.uninstrument(db)
+  t.ok(Object.hasOwn(pool, 'query'), 'what was instrumented by itself stays so')
+})
+
+t.test('drizzle on a driver that is not known is no client that is', async t => {
+  const { app } = await start(t)
+  for (const db of [drizzlePg.mock(), Object.assign(drizzlePg.mock(), { $client: null })]) {
+    t.throws(() => app.vitals.instrument(db, { name: 'primary' }), { code: 'FSV_ERR_UNKNOWN_CLIENT', message: /drizzle \(on pg, mysql2 or better-sqlite3\)/ })
+  }
 })
 
 t.test('drizzle on better-sqlite3 and mysql2', async t => {
   const { app, count, transactions } = await start(t)
   const sqlite = drizzleSqlite(new BetterSqlite(':memory:'))
-  app.vitals.instrument(sqlite.$client, { name: 'primary' })
+  app.vitals.instrument(sqlite, { name: 'primary' })
   const notes = sqliteTable('notes', { id: integer('id').primaryKey(), note: sqliteText('note') })
   sqlite.$client.exec('create table notes (id integer primary key, note text)')
   sqlite.transaction(tx => { tx.insert(notes).values({ note: 'one' }).run() })
@@ -71,54 +104,28 @@ t.test('drizzle on better-sqlite3 and mysql2', async t => {
   const pool = mysql.createPool(mysqlAddress)
   t.teardown(() => pool.end())
   const onMysql = drizzleMysql(pool)
-  app.vitals.instrument(onMysql.$client, { name: 'primary' })
+  app.vitals.instrument(onMysql, { name: 'primary' })
   const [rows] = await onMysql.execute('select 1 as one from information_schema.engines limit 1')
   t.same(rows, [{ one: 1 }])
   t.equal(count('mysql', 'SELECT', 'information_schema.engines'), 1)
 })
 
-t.test('sequelize: each connection, as it is made', async t => {
-  const { app, count, transactions } = await start(t)
-  for (const [system, url] of [['postgresql', postgres.url], ['mysql', `mysql://root@127.0.0.1:${mariadb.port}/mysql`]] as const) {
-    const sequelize = new Sequelize(url, { logging: false })
-    t.teardown(() => sequelize.close())
-    sequelize.addHook('afterConnect', connection => { app.vitals.instrument(connection as object, { name: 'primary' }) })
-
-    const Task = sequelize.define('task', { title: DataTypes.STRING }, { timestamps: false })
-    await sequelize.sync()
-    const task = await Task.create({ title: 'sleep' })
-    await task.update({ title: 'rest' })
-    await sequelize.transaction(async transaction => {
-      await Task.findAll({ where: { title: 'rest' }, transaction })
-    })
-    await t.rejects(sequelize.transaction(async transaction => {
-      await Task.destroy({ where: {}, transaction })
-      throw new Error('no')
-    }))
-    t.equal(await Task.count(), 1)
-    t.same(['INSERT', 'UPDATE', 'SELECT', 'DELETE'].map(operation => count(system, operation, 'tasks')), [1, 1, 2, 1], system)
-    t.same([transactions(system, 'committed'), transactions(system, 'rolled_back')], [1, 1], system)
-    await Task.drop()
-  }
-})
-
-t.test('typeorm: the driver of an initialized data source', async t => {
+t.test('typeorm, before it is initialized and after', async t => {
   const { app, count, transactions } = await start(t)
   const Post = new EntitySchema<{ id: number, title: string }>({ name: 'post', columns: { id: { type: 'integer', primary: true, generated: true }, title: { type: String } } })
-  const common = { synchronize: true, entities: [Post] }
-  const observe = (client: object): void => { app.vitals.instrument(client, { name: 'primary' }) }
+  const common = { synchronize: true, dropSchema: false, entities: [Post] }
   const sources: [system: string, options: DataSourceOptions][] = [
     ['postgresql', { ...common, type: 'postgres', url: postgres.url }],
     ['mysql', { ...common, type: 'mysql', ...mysqlAddress, username: 'root' }],
-    ['sqlite', { ...common, type: 'better-sqlite3', database: ':memory:', prepareDatabase: observe }]
+    ['sqlite', { ...common, type: 'better-sqlite3', database: ':memory:' }]
   ]
   for (const [system, options] of sources) {
-    const dataSource = await new DataSource(options).initialize()
-    t.teardown(() => dataSource.destroy())
-    const { master, pool } = dataSource.driver as { master?: object, pool?: object }
-    const client = system === 'postgresql' ? master : pool
-    if (client !== undefined) observe(client)
-    const before = transactions(system, 'committed')
+    const dataSource = new DataSource(options)
+    const before = Object.getOwnPropertyDescriptor(dataSource.driver, 'connect')
+    t.equal(app.vitals.instrument(dataSource, { name: 'primary' }), dataSource)
+    await dataSource.initialize()
+    const synchronized = transactions(system, 'committed')
+    t.ok(synchronized >= 1, 'the schema was made in a transaction')
 
     const posts = dataSource.getRepository(Post)
     const post = await posts.save({ title: 'One' })
@@ -130,6 +137,57 @@ t.test('typeorm: the driver of an initialized data source', async t => {
     await posts.update({ id: post.id }, { title: 'Two' })
     t.same(['INSERT', 'DELETE', 'UPDATE'].map(operation => count(system, operation, 'post')), [1, 1, 1], system)
     t.ok(count(system, 'SELECT', 'post') >= 1, system)
-    t.same([transactions(system, 'committed') - before, transactions(system, 'rolled_back')], [1, 1], system)
+    t.same([transactions(system, 'committed') - synchronized, transactions(system, 'rolled_back')], [1, 1], system)
+
+    if (system !== 'sqlite') {
+      await dataSource.destroy()
+      await dataSource.initialize()
+      await posts.update({ id: post.id }, { title: 'Three' })
+      t.equal(count(system, 'UPDATE', 'post'), 2, 'a data source that is initialized again')
+    }
+    const updates = count(system, 'UPDATE', 'post')
+    t.equal(app.vitals.uninstrument(dataSource), true)
+    await posts.update({ id: post.id }, { title: 'Four' })
+    t.equal(count(system, 'UPDATE', 'post'), updates)
+    t.same(Object.getOwnPropertyDescriptor(dataSource.driver, 'connect'), before)
+    app.vitals.instrument(dataSource, { name: 'primary' })
+    await posts.query('update post set title = \'Five\'')
+    t.equal(count(system, 'UPDATE', 'post'), updates + 1, 'one that is initialized already')
+    await posts.query('drop table post')
+    await dataSource.destroy()
   }
+})
+
+t.test('typeorm with replicas', async t => {
+  const { app, count } = await start(t)
+  const url = postgres.url
+  const sources: [system: string, options: DataSourceOptions][] = [
+    ['postgresql', { type: 'postgres', replication: { master: { url }, slaves: [{ url }] } }],
+    ['mysql', { type: 'mysql', replication: { master: { ...mysqlAddress, username: 'root' }, slaves: [{ ...mysqlAddress, username: 'root' }] } }]
+  ]
+  for (const [system, options] of sources) {
+    const dataSource = app.vitals.instrument(new DataSource(options), { name: 'primary' })
+    await dataSource.initialize()
+    t.teardown(() => dataSource.destroy())
+    for (const role of ['master', 'slave'] as const) {
+      const runner = dataSource.createQueryRunner(role)
+      await runner.query('select 1 from information_schema.tables limit 1')
+      await runner.release()
+    }
+    t.equal(count(system, 'SELECT', 'information_schema.tables'), 2, system)
+  }
+})
+
+t.test('typeorm on a driver that is not known is no client that is, or a warning where only its connection shows it', async t => {
+  const { app, warnings } = await start(t)
+  t.throws(() => app.vitals.instrument(new DataSource({ type: 'sqljs', driver: {} }), { name: 'primary' }), { code: 'FSV_ERR_UNKNOWN_CLIENT', message: /typeorm \(DataSource on pg, mysql2 or better-sqlite3\)/ })
+  for (const wrong of [{ driver: { connect () {} }, initialize () {}, getRepository () {} }, { driver: null, options: { type: 'mysql' }, initialize () {}, getRepository () {} }]) {
+    t.throws(() => app.vitals.instrument(wrong, { name: 'primary' }), { code: 'FSV_ERR_UNKNOWN_CLIENT' })
+  }
+  /** mysqljs, which its mysql driver takes too. */
+  const driver = { pool: undefined as object | undefined, async connect () { this.pool = { query () {}, getConnection () {} } } }
+  app.vitals.instrument({ driver, options: { type: 'mysql' }, initialize () {}, getRepository () {} }, { name: 'primary' })
+  await driver.connect()
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /The queries of typeorm are not counted: what its driver mysql is built on is none of pg, mysql2, better-sqlite3/)
 })

@@ -147,8 +147,8 @@ t.test('an older pg, which writes into the object of the application, finds its 
 
 t.test('callbacks get just the arguments that pg gives them', async t => {
   const { client } = await open(t)
-  const bare = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 })
-  const ours = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 50 })
+  const bare = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 500 })
+  const ours = new pg.Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 500 })
   const app = fastify()
   await app.register(vitals, { enabled: true, endpoint: false })
   app.vitals.instrument(ours, { name: 'arguments' })
@@ -335,4 +335,11 @@ t.test('a Query object that fails in the middle of its rows is counted as failed
   await client.query('select 1')
   t.equal(count('SELECT', 'notes', 'error'), 1)
   t.equal(count('SELECT', 'notes'), 0)
+})
+
+t.test('an error whose message is the name of something else is told by its class', async t => {
+  const { client, vitals } = await open(t)
+  const types = { getTypeParser: () => () => { throw new RangeError('constructor') } }
+  await t.rejects(client.query({ text: 'select note from notes', types }), { message: 'constructor' })
+  t.equal(vitals.read('db_query_errors_total', { system: 'postgresql', client: 'forms', operation: 'SELECT', error_type: 'RangeError' }), 1)
 })

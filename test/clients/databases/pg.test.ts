@@ -1,9 +1,12 @@
+import { createRequire } from 'node:module'
 import pg from 'pg'
 import t from 'tap'
 import type { DbSession, DbSubject, Opening } from './db-contract.ts'
 import { dbContract } from './db-contract.ts'
 import { startPostgres } from './support/postgres-server.ts'
 
+// It has no types of its own.
+const { Pool: OlderPool } = createRequire(import.meta.url)('pg-8.11') as typeof pg
 const server = await startPostgres(t)
 
 const common: Omit<DbSubject, 'title' | 'open' | 'hasPool' | 'touched'> = {
@@ -14,8 +17,8 @@ const common: Omit<DbSubject, 'title' | 'open' | 'hasPool' | 'touched'> = {
   rows: result => (result as pg.QueryResult).rows
 }
 
-function openPool ({ port, max, connectTimeoutMs }: Opening): pg.Pool {
-  const pool = new pg.Pool({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', max, connectionTimeoutMillis: connectTimeoutMs })
+function openPool ({ port, max, connectTimeoutMs }: Opening, Pool: typeof pg.Pool = pg.Pool): pg.Pool {
+  const pool = new Pool({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', max, connectionTimeoutMillis: connectTimeoutMs })
   pool.on('error', () => {})
   return pool
 }
@@ -37,6 +40,15 @@ dbContract(t, {
   title: 'pg Pool with promises',
   open: opening => {
     const pool = openPool(opening)
+    return { client: pool, run: sql => pool.query(sql), runTogether: statements => runTogether(pool, statements), close: () => pool.end() }
+  }
+})
+
+dbContract(t, {
+  ...pool,
+  title: 'Pool of pg 8.11 with promises',
+  open: opening => {
+    const pool = openPool(opening, OlderPool)
     return { client: pool, run: sql => pool.query(sql), runTogether: statements => runTogether(pool, statements), close: () => pool.end() }
   }
 })

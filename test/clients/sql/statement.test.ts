@@ -205,6 +205,21 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['SELECT 1 FROM t --', 'SELECT', 't']
     ]
   },
+  'comments that MySQL carries out': {
+    only: ['mysql'],
+    lines: [
+      ['/*!40000 ALTER TABLE `t` DISABLE KEYS */', 'ALTER', 't'],
+      ['/*!50003 CREATE*/ /*!50017 DEFINER=`root`@`localhost`*/ /*!50003 TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1 */', 'CREATE', 't'],
+      ['SELECT a FROM /*!50000 t */ WHERE b = 1', 'SELECT', 't'],
+      ['SELECT a FROM /*M!100100 t*/', 'SELECT', 't'],
+      ['SELECT a/*!, \'*/ FROM a\' */ FROM t', 'SELECT', 't'],
+      ['SELECT /*! a /* FROM b */ */ FROM t', 'SELECT', 't'],
+      ['SELECT a /*Minor! FROM b */ FROM t', 'SELECT', 't'],
+      ['SELECT a FROM /*!', 'SELECT'],
+      ['SELECT a */ FROM t', 'SELECT', 't']
+    ]
+  },
+  'comments that are none elsewhere': { only: ['postgresql', 'sqlite', 'ansi'], lines: [['SELECT a FROM /*!50000 b */ t', 'SELECT', 't'], ['SELECT a FROM /*M!50000 b */ t', 'SELECT', 't']] },
   'operators that look like comments of MySQL': { only: ['postgresql', 'sqlite', 'ansi'], lines: [['SELECT a # b FROM t', 'SELECT', 't'], ['SELECT 5--3 FROM a\n FROM t', 'SELECT', 't']] },
   literals: {
     lines: [
@@ -251,7 +266,15 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['SELECT 1 FROM "from"', 'SELECT', 'from'],
       ['INSERT INTO "ignore" VALUES (1)', 'INSERT', 'ignore'],
       ['INSERT INTO "a""b" VALUES (1)', 'INSERT', 'a"b'],
+      ['SELECT 1 FROM U&"d\\0061ta"', 'SELECT'],
+      ['SELECT 1 FROM u&"d!0061ta" UESCAPE \'!\', others', 'SELECT'],
+      ['SELECT U&"d\\0061ta" FROM t', 'SELECT', 't'],
+      ['SELECT U&\'d\\0061ta FROM a\', u & b FROM u', 'SELECT', 'u'],
+      ['SELECT 1 FROM s.U&"d\\0061ta"', 'SELECT'],
+      ['WITH U&"d" AS (SELECT 1 FROM x) SELECT 1 FROM U&"d"', 'SELECT', 'x'],
+      ['SELECT 1 FROM U&"d\\0061ta".t', 'SELECT'],
       ['SELECT 1 FROM ""', 'SELECT'],
+      ['SELECT 1 FROM s.""', 'SELECT'],
       ['SELECT 1 FROM "unbalanced', 'SELECT']
     ]
   },
@@ -375,6 +398,9 @@ const hostile: Readonly<Record<string, string>> = {
   tags: '$a',
   'long tags': `$${'a'.repeat(4_000)}$ $${'a'.repeat(3_999)}b$ `,
   'open comments': '/*',
+  'open comments that are carried out': '/*!',
+  'ends of comments': '*/',
+  'escaped identifiers': 'U&"a\\0061" ',
   'slashes and stars': '/*/',
   'line comments': '--\n',
   hyphens: '-',
@@ -447,6 +473,34 @@ t.test('never lets a value into a label', async t => {
     const { operation, table } = parseStatement(sql, dialect)
     if (/secret/i.test(operation + table) || !['orders', 'other'].includes(table)) leaks.push([dialect, sql, operation, table])
   }
+  t.strictSame(leaks, [])
+})
+
+t.test('never lets a value into a label, in whatever place of whatever statement it stands', async t => {
+  const random = new Random(3)
+  const values: Readonly<Record<SqlDialect, readonly string[]>> = {
+    ansi: ['\'SECRET\'', '\'a\'\'SECRET FROM secret\'', 'N\'SECRET\'', '.5e1SECRET'],
+    sqlite: ['\'SECRET\'', 'x\'5EC2E7\'', '?1SECRET', ':SECRET', '@SECRET', '$SECRET'],
+    mysql: ['\'SECRET\'', '"SECRET"', '\'\\\'SECRET FROM secret\'', '"a""SECRET"', '_utf8\'SECRET\'', '0xSECRET'],
+    postgresql: ['\'SECRET\'', 'E\'\\\'SECRET FROM secret\'', '$$SECRET$$', '$a$ FROM SECRET $b$ $a$', 'U&\'SECRET\'', '\'SECRET\'::text']
+  }
+  const leaks: unknown[] = []
+  let spliced = 0
+  for (const { only = dialects, lines } of Object.values(groups)) {
+    for (const [sql] of lines) {
+      // Elsewhere a place may be within a literal, a comment or a quoted name.
+      if (/['"`[$#/\\]|--|\w&/.test(sql)) continue
+      for (const dialect of only) {
+        for (let place = 0; place <= sql.length; place++) {
+          const text = `${sql.slice(0, place)} ${random.pick(values[dialect])} ${sql.slice(place)}`
+          const { operation, table } = parseStatement(text, dialect)
+          spliced++
+          if (/secret/i.test(operation + table)) leaks.push([dialect, text, operation, table])
+        }
+      }
+    }
+  }
+  t.ok(spliced > 10_000)
   t.strictSame(leaks, [])
 })
 

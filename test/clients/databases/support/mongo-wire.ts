@@ -32,6 +32,8 @@ const HELLO: ReadonlySet<string> = new Set(['hello', 'ismaster', 'isMaster', 'pi
 export async function startMongoWire (t: Test): Promise<MongoWire> {
   const collections = new Map<string, Map<string, Document>>()
   const cursors = new Map<string, { rest: Document[], ns: string }>()
+  /** Change streams by cursor: what happened since the last batch, and who waits for it. */
+  const streams = new Map<string, { readonly name: string, events: Document[], wake: () => void }>()
   const failures = new Map<string, (Document | 'drop' | Promise<void>)[]>()
   const sockets = new Set<net.Socket>()
   const commands: Document[] = []
@@ -53,7 +55,25 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
     const key = String(document['_id'])
     if (collection(name).has(key)) return { code: 11000, errmsg: `E11000 duplicate key error collection: test.${name} index: _id_ dup key: { _id: ${key} }`, keyPattern: { _id: 1 }, keyValue: { _id: document['_id'] } }
     collection(name).set(key, document)
+    for (const stream of streams.values()) {
+      if (stream.name !== name) continue
+      stream.events.push({ _id: { _data: `${key}` }, operationType: 'insert', fullDocument: document, ns: { db: 'test', coll: name }, documentKey: { _id: document['_id'] } })
+      stream.wake()
+    }
     return undefined
+  }
+  const watch = (name: string): Document => {
+    const id = ++lastCursor
+    streams.set(String(id), { name, events: [], wake: () => {} })
+    return { cursor: { id: BSON.Long.fromNumber(id), ns: `test.${name}`, firstBatch: [], postBatchResumeToken: { _data: '0' } }, ok: 1 }
+  }
+  const nextEvents = async (id: string): Promise<Document> => {
+    const stream = streams.get(id)!
+    if (stream.events.length === 0) await new Promise<void>(resolve => { stream.wake = resolve })
+    const { events, name } = stream
+    stream.events = []
+    const isOpen = streams.has(id)
+    return { cursor: { id: BSON.Long.fromNumber(isOpen ? Number(id) : 0), ns: `test.${name}`, nextBatch: events, postBatchResumeToken: { _data: '1' } }, ok: 1 }
   }
   const toCursor = (name: string, documents: Document[], batchSize = 101): Document => {
     const ns = `test.${name}`
@@ -63,7 +83,7 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
     return { cursor: { id: BSON.Long.fromNumber(id), ns, firstBatch: documents.slice(0, batchSize) }, ok: 1 }
   }
 
-  const answers: Record<string, (command: Document) => Document> = {
+  const answers: Record<string, (command: Document) => Document | Promise<Document>> = {
     insert ({ insert, documents }) {
       const writeErrors = (documents as Document[]).flatMap((document, index) => {
         const error = keep(insert, document)
@@ -72,10 +92,17 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
       return { n: documents.length - writeErrors.length, ...writeErrors.length > 0 && { writeErrors }, ok: 1 }
     },
     find: ({ find: name, filter, batchSize, limit, singleBatch }) => toCursor(name, find(name, filter).slice(0, limit || undefined), singleBatch ? undefined : batchSize),
-    aggregate: ({ aggregate: name, pipeline, cursor }) => name === 1
-      ? toCursor('$cmd.aggregate', [{ one: 1 }])
-      : toCursor(name, find(name, pipeline[0]?.$match), cursor.batchSize),
+    aggregate ({ aggregate: name, pipeline, cursor }) {
+      if (name === 1) return toCursor('$cmd.aggregate', [{ one: 1 }])
+      const [first, last] = [pipeline[0] ?? {}, pipeline.at(-1) ?? {}] as [Document, Document]
+      if ('$changeStream' in first) return watch(name)
+      const found = find(name, first['$match'])
+      if (!('$out' in last)) return toCursor(name, found, cursor.batchSize)
+      collections.set(last['$out'], new Map(found.map(document => [String(document['_id']), document])))
+      return toCursor(name, [])
+    },
     getMore ({ getMore, batchSize = 101 }) {
+      if (streams.has(String(getMore))) return nextEvents(String(getMore))
       const { rest, ns } = cursors.get(String(getMore))!
       const nextBatch = rest.splice(0, batchSize)
       return { cursor: { id: BSON.Long.fromNumber(rest.length === 0 ? 0 : Number(getMore)), ns, nextBatch }, ok: 1 }
@@ -101,7 +128,15 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
       collections.delete(drop)
       return { ok: 1 }
     },
-    killCursors: () => ({ ok: 1 }),
+    killCursors ({ cursors: ids }) {
+      for (const id of (ids as unknown[]).map(String)) {
+        const stream = streams.get(id)
+        streams.delete(id)
+        stream?.wake()
+      }
+      return { ok: 1, cursorsKilled: ids, cursorsNotFound: [], cursorsAlive: [], cursorsUnknown: [] }
+    },
+    create: () => ({ ok: 1 }),
     createIndexes: () => ({ ok: 1 }),
     commitTransaction: () => ({ ok: 1 }),
     abortTransaction: () => ({ ok: 1 })
@@ -124,7 +159,7 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
         return
       }
       if (failure instanceof Promise) await failure
-      reply = failure !== undefined && !(failure instanceof Promise) ? failure : answers[name]?.(body) ?? { ok: 0, code: 59, codeName: 'CommandNotFound', errmsg: `no such command: '${name}'` }
+      reply = failure !== undefined && !(failure instanceof Promise) ? failure : await answers[name]?.(body) ?? { ok: 0, code: 59, codeName: 'CommandNotFound', errmsg: `no such command: '${name}'` }
     }
     if (isAnswered) socket.write(toMessage(requestId, reply))
   }

@@ -15,6 +15,9 @@ generator client {
 datasource db {
   provider = "postgresql"
 }
+`
+
+const TASK = `
 model Task {
   id    Int    @id
   title String @unique
@@ -38,13 +41,13 @@ export interface PrismaClient {
   $extends (extension: object): PrismaClient
 }
 
-/** Generates a client into a folder of the test's own. Generating needs no schema engine, but Prisma fetches one where none is named. */
-export function generatePrisma (t: Test): GeneratedClient {
+/** Generates a client for some models into a folder of the test's own. Generating needs no schema engine, but Prisma fetches one where none is named. */
+export function generatePrisma (t: Test, models: string = TASK): GeneratedClient {
   const folder = mkdtempSync(join(tmpdir(), 'vitals-prisma-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   symlinkSync(modules, join(folder, 'node_modules'))
   writeFileSync(join(folder, 'package.json'), '{}')
-  writeFileSync(join(folder, 'schema.prisma'), SCHEMA)
+  writeFileSync(join(folder, 'schema.prisma'), SCHEMA + models)
   const engine = join(folder, 'no-engine')
   writeFileSync(engine, '#!/bin/sh\nexit 1\n')
   chmodSync(engine, 0o755)
