@@ -11,6 +11,8 @@ import { OWN_SCOPE } from './own-scope.ts'
 import { AttributeCache } from './otlp-attributes.ts'
 import type { Row } from './otlp-delta.ts'
 import { cumulativeRow, DeltaMemory } from './otlp-delta.ts'
+import type { PointExemplars } from './otlp-exemplars.ts'
+import { exemplarsSince } from './otlp-exemplars.ts'
 import type { PointFrame } from './otlp-points.ts'
 import { toExponentialPoint, toHistogramPoint, toHrTime, toNumberPoint } from './otlp-points.ts'
 import { expandSummaries } from './otlp-summary.ts'
@@ -79,6 +81,7 @@ export class OtlpProducer implements MetricProducer {
     // Ups and downs are levels: OpenTelemetry never asks for their differences.
     const memory = kind === 'gauge' || kind === 'updown' ? undefined : this.#memory
     const dataPoints: DataPoint<unknown>[] = []
+    const exemplars: PointExemplars = new Map()
     let sinceMs = -1
     let startTime = endTime
     for (const bank of banks) {
@@ -87,7 +90,11 @@ export class OtlpProducer implements MetricProducer {
         // Most series of a metric are made in the same few moments.
         if (row.sinceMs !== sinceMs) startTime = toHrTime(sinceMs = row.sinceMs)
         const frame = { startTime, endTime, attributes: this.#attributes.of(bank.series[i]!, bank.toAttributes) }
-        dataPoints.push(toPoint(kind, frame, row, bank.bounds))
+        const point = toPoint(kind, frame, row, bank.bounds)
+        dataPoints.push(point)
+        // A delta has those of its own time only.
+        const traced = bank.exemplars && exemplarsSince(bank.exemplars.get(i), memory === undefined ? 0 : row.sinceMs)
+        if (traced !== undefined) exemplars.set(point, traced)
         if (dataPoints.length % POINTS_PER_LOOK === 0) await turn.passIfOver()
       }
     }
@@ -95,6 +102,7 @@ export class OtlpProducer implements MetricProducer {
       descriptor: { name: family.name, description: family.description, unit: family.unit, valueType: family.isInteger ? ValueType.INT : ValueType.DOUBLE },
       aggregationTemporality: memory === undefined ? AggregationTemporality.CUMULATIVE : AggregationTemporality.DELTA,
       ...DATA_OF[kind],
+      ...(exemplars.size > 0 && { exemplars }),
       dataPoints
     } as MetricData
   }

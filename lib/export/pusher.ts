@@ -26,7 +26,7 @@ export interface Pusher {
 export async function startPusher (registry: Registry, resource: Resource, settings: ResolvedOtlp, log: PushLogger): Promise<Pusher> {
   const connections = new PushConnections(settings)
   const readers = await Promise.all(settings.targets.map(async target => {
-    const exporter = target === 'console' ? new ConsoleMetricExporter() : await createOtlpExporter(settings, connections)
+    const exporter = target === 'console' ? new ConsoleMetricExporter() : await createOtlpExporter(settings, connections, reason => log.warn(`Exemplars are not pushed: ${reason}. All else is`))
     return createReader(registry, exporter, settings, connections, log, describeTarget(target, settings))
   }))
   const provider = new MeterProvider({ resource, readers })
