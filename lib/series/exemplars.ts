@@ -12,10 +12,13 @@ export class Exemplars {
     this.#traces = traces
   }
 
-  /** Notes a value if it was recorded within a trace. */
-  offer (series: Series, slot: number, value: number): void {
+  /** Notes a value if it was recorded within a trace: for its bucket, or for the one value that there is. */
+  offer (series: Series, value: number): void {
     const labels = this.#traces.active()
     if (labels === undefined) return
+    const { bounds } = series.bank
+    const bucket = bounds.findIndex(bound => value <= bound)
+    const slot = bucket === -1 ? bounds.length : bucket
     let row = this.#rows.get(series)
     if (row === undefined) this.#rows.set(series, row = [])
     row[slot] = { value, timestampMs: Date.now(), labels }
