@@ -61,8 +61,9 @@ export class DeltaMemory {
     this.#sent.set(point, { bank, row })
   }
 
-  /** The collection is whole: what is remembered of series that are no longer there is forgotten. */
+  /** The collection is whole: what is remembered of series that are no longer there is forgotten, so that no more is held than was sent. */
   end (): void {
+    if (this.#arrived.size <= this.#sent.size) return
     const held = new Map<SeriesIdentity, Arrived>()
     for (const { bank, row } of this.#sent.values()) {
       const series = bank.series[row]!
@@ -78,7 +79,9 @@ export class DeltaMemory {
       const sent = this.#sent.get(point)
       if (sent === undefined) continue
       const { bank: { cells, stride, series, exponential }, row } = sent
-      this.#arrived.set(series[row]!, { cells: Array.from(cells.subarray(row * stride, (row + 1) * stride)), exponential, takenMs: this.#takenMs })
+      const copied: number[] = []
+      for (let i = row * stride; i < (row + 1) * stride; i++) copied.push(cells[i]!)
+      this.#arrived.set(series[row]!, { cells: copied, exponential, takenMs: this.#takenMs })
     }
   }
 
