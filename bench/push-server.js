@@ -2,7 +2,6 @@
 import { createRequire } from 'node:module'
 
 const [url] = process.argv.slice(2)
-const PUSH_INTERVAL_MS = 100
 
 const fastify = createRequire(new URL('../package.json', import.meta.url))('fastify')
 const { default: vitals } = await import('../dist/index.js')
@@ -15,9 +14,9 @@ app.get('/users/:id', async (request) => ({ id: request.params.id, name: 'someon
 await app.listen({ port: 0, host: '127.0.0.1' })
 
 let timer
-process.on('message', ({ isPushing }) => {
+process.on('message', ({ intervalMs }) => {
   clearInterval(timer)
-  if (isPushing) timer = setInterval(() => { app.vitals.push() }, PUSH_INTERVAL_MS)
+  if (intervalMs !== undefined) timer = setInterval(() => { app.vitals.push() }, intervalMs)
   process.send({ result: 'done' })
 })
 process.on('disconnect', () => process.exit())

@@ -2,6 +2,7 @@ import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
 import { loadPackage, requireThrough } from './load-package.ts'
 import type { OtlpProtocol, ResolvedOtlp } from './otlp-options.ts'
 import type { PushConnections } from './push-connections.ts'
+import { sendExemplars } from './send-exemplars.ts'
 
 const PACKAGES: Readonly<Record<OtlpProtocol, string>> = {
   'http/protobuf': '@opentelemetry/exporter-metrics-otlp-proto',
@@ -11,13 +12,15 @@ const PACKAGES: Readonly<Record<OtlpProtocol, string>> = {
 
 type ExporterClass = new (config: object) => PushMetricExporter
 
-/** OpenTelemetry's own exporter for a protocol, from its own package. */
-export async function createOtlpExporter ({ url, protocol, headers, timeoutMs, compression }: ResolvedOtlp, connections: PushConnections): Promise<PushMetricExporter> {
+/** OpenTelemetry's own exporter for a protocol, from its own package. Told why, where it cannot send exemplars. */
+export async function createOtlpExporter ({ url, protocol, headers, timeoutMs, compression }: ResolvedOtlp, connections: PushConnections, onNoExemplars: (reason: string) => void): Promise<PushMetricExporter> {
   const name = PACKAGES[protocol]
   const { OTLPMetricExporter } = await loadPackage(name, `Pushing metrics by OTLP over ${protocol} (otlp: false leaves it off)`)
   const shared = { url, compression, timeoutMillis: timeoutMs }
   const config = protocol === 'grpc' ? { ...shared, metadata: toMetadata(name, headers) } : { ...shared, headers, httpAgentOptions: connections.createAgent }
-  return new (OTLPMetricExporter as ExporterClass)(config)
+  const exporter = new (OTLPMetricExporter as ExporterClass)(config)
+  sendExemplars(exporter, protocol, onNoExemplars)
+  return exporter
 }
 
 /** Headers as the gRPC library wants them, which only the exporter depends on. */

@@ -6,15 +6,17 @@ export type OnConflict = (left: FamilySnapshot, shown: FamilySnapshot) => void
 
 /**
  * A snapshot in which each name stands once. Metrics of one name and type from different instrumentation scopes become one;
- * of two that differ in type, the first is shown and the other reported (compatibility specification, "Metric Metadata").
+ * of two that differ in type, the first is shown and the other reported, and so is a help text that differs (compatibility
+ * specification, "Metric Metadata").
  */
-export function joinFamilies (snapshot: Snapshot, onConflict: OnConflict): Snapshot {
+export function joinFamilies (snapshot: Snapshot, onConflict: OnConflict, onOtherHelp: OnConflict): Snapshot {
   const joined = new Map<string, FamilySnapshot>()
   const owners = new Map<string, FamilySnapshot>()
   for (const family of snapshot.families) {
     if (family.isHidden === true) continue
     const same = joined.get(family.name)
     if (same !== undefined && same.type === family.type && same.scope !== family.scope) {
+      if (same.help !== family.help) onOtherHelp(family, same)
       joined.set(family.name, { ...same, banks: [...same.banks, ...family.banks] })
       continue
     }

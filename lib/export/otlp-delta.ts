@@ -1,8 +1,9 @@
+import type { DataPoint } from '@opentelemetry/sdk-metrics'
 import type { ExponentialBuckets } from '../series/exponential.ts'
 import { subtractExponential } from '../series/exponential.ts'
 import type { BankSnapshot, SeriesIdentity } from '../series/snapshot.ts'
 
-/** A row of numbers of one series and the time since which they count. */
+/** A row of numbers of one series and the time since which they count. The numbers are good until the next row is asked for. */
 export interface Row {
   readonly cells: Float64Array
   readonly at: number
@@ -10,50 +11,82 @@ export interface Row {
   readonly exponential: ExponentialBuckets | undefined
 }
 
-/** A row as the store has it: since the series was made. */
-export function cumulativeRow ({ cells, stride, exponential }: BankSnapshot, row: number): Row {
-  return { cells, at: row * stride, sinceMs: cells[(row + 1) * stride - 1]!, exponential }
-}
-
-interface Remembered {
-  readonly cells: Float64Array
+/** What arrived last of a series. */
+interface Arrived {
+  readonly cells: readonly number[]
   readonly exponential: ExponentialBuckets | undefined
+  readonly takenMs: number
 }
 
-/** What was pushed last, for a receiver that wants only what came since. */
-export class DeltaMemory {
-  #last = new Map<SeriesIdentity, Remembered>()
-  #next = new Map<SeriesIdentity, Remembered>()
-  #lastMs = 0
-  #nextMs = 0
+/** What a point was made from. */
+interface Sent {
+  readonly bank: BankSnapshot
+  readonly row: number
+}
 
-  /** The row since the collection before; the first time, or after a reset, since the series was made. */
+/** What arrived of each series, for a receiver that wants only what came since. */
+export class DeltaMemory {
+  #arrived = new Map<SeriesIdentity, Arrived>()
+  readonly #sent = new Map<DataPoint<unknown>, Sent>()
+  #takenMs = 0
+  #scratch = new Float64Array(0)
+
+  /** A collection begins: points of the one before can no longer be confirmed. */
+  begin (takenMs: number): void {
+    this.#takenMs = takenMs
+    this.#sent.clear()
+  }
+
+  /** The row since it arrived last; the first time, or after a reset, since the series was made. */
   row (bank: BankSnapshot, row: number): Row {
     const { cells, stride, exponential } = bank
-    const now = cells.slice(row * stride, (row + 1) * stride)
-    const sinceMs = now[stride - 1]!
-    this.#next.set(bank.series[row]!, { cells: now, exponential })
-    const before = this.#last.get(bank.series[row]!)
-    if (before === undefined || before.cells.at(-1) !== sinceMs) return { cells: now, at: 0, sinceMs, exponential }
+    const at = row * stride
+    const sinceMs = cells[at + stride - 1]!
+    const before = this.#arrived.get(bank.series[row]!)
+    if (before === undefined || before.cells.at(-1) !== sinceMs) return { cells, at, sinceMs, exponential }
     // The buckets of an exponential histogram move; its count and sum do not.
     const comparable = exponential === undefined ? stride - 1 : 2
+    if (this.#scratch.length < stride) this.#scratch = new Float64Array(stride)
+    for (let i = 0; i < comparable; i++) this.#scratch[i] = cells[at + i]! - before.cells[i]!
     return {
-      cells: now.map((value, i) => i < comparable ? value - before.cells[i]! : value),
+      cells: this.#scratch,
       at: 0,
-      sinceMs: this.#lastMs,
+      sinceMs: before.takenMs,
       exponential: exponential === undefined ? undefined : subtractExponential(exponential, before.exponential!)
     }
   }
 
-  /** A collection begins; what the one before noted is forgotten unless it was confirmed. */
-  begin (takenMs: number): void {
-    this.#next = new Map()
-    this.#nextMs = takenMs
+  /** Notes what a point was made from. */
+  made (point: DataPoint<unknown>, bank: BankSnapshot, row: number): void {
+    this.#sent.set(point, { bank, row })
   }
 
-  /** The collection arrived: the next is measured from it. */
-  confirm (): void {
-    this.#last = this.#next
-    this.#lastMs = this.#nextMs
+  /** The collection is whole: what is remembered of series that are no longer there is forgotten, so that no more is held than was sent. */
+  end (): void {
+    if (this.#arrived.size <= this.#sent.size) return
+    const held = new Map<SeriesIdentity, Arrived>()
+    for (const { bank, row } of this.#sent.values()) {
+      const series = bank.series[row]!
+      const arrived = this.#arrived.get(series)
+      if (arrived !== undefined) held.set(series, arrived)
+    }
+    this.#arrived = held
+  }
+
+  /** These points of the collection arrived: what is sent of their series next is measured from them. */
+  confirm (points: Iterable<DataPoint<unknown>>): void {
+    for (const point of points) {
+      const sent = this.#sent.get(point)
+      if (sent === undefined) continue
+      const { bank: { cells, stride, series, exponential }, row } = sent
+      const copied: number[] = []
+      for (let i = row * stride; i < (row + 1) * stride; i++) copied.push(cells[i]!)
+      this.#arrived.set(series[row]!, { cells: copied, exponential, takenMs: this.#takenMs })
+    }
+  }
+
+  /** Everything of the collection arrived. */
+  confirmAll (): void {
+    this.confirm(this.#sent.keys())
   }
 }

@@ -1,7 +1,7 @@
 import type { HrTime } from '@opentelemetry/api'
 import type { DataPoint, ExponentialHistogram, Histogram } from '@opentelemetry/sdk-metrics'
+import type { ExponentialBuckets } from '../series/exponential.ts'
 import type { Attributes } from '../series/otlp-identity.ts'
-import type { Row } from './otlp-delta.ts'
 
 const MS_PER_SECOND = 1_000
 const NS_PER_MS = 1_000_000
@@ -12,35 +12,29 @@ export function toHrTime (ms: number): HrTime {
   return [seconds, Math.round((ms - seconds * MS_PER_SECOND) * NS_PER_MS)]
 }
 
-/** What a point of any kind has. The functions below write each field out: they run once for every series of a push. */
-export interface PointFrame {
-  readonly startTime: HrTime
-  readonly endTime: HrTime
-  readonly attributes: Attributes
-}
+// These run once for every series of a push: they take what they need one by one, and make nothing but the point.
 
-/** A point of one value. */
-export function toNumberPoint ({ startTime, endTime, attributes }: PointFrame, { cells, at }: Row): DataPoint<number> {
+/** A point of one value, from the row that begins there. */
+export function toNumberPoint (startTime: HrTime, endTime: HrTime, attributes: Attributes, cells: Float64Array, at: number): DataPoint<number> {
   return { startTime, endTime, attributes, value: cells[at]! } as DataPoint<number>
 }
 
 /** A histogram with fixed bounds; the last count is that above the last bound. */
-export function toHistogramPoint ({ startTime, endTime, attributes }: PointFrame, { cells, at }: Row, bounds: readonly number[]): DataPoint<Histogram> {
+export function toHistogramPoint (startTime: HrTime, endTime: HrTime, attributes: Attributes, cells: Float64Array, at: number, boundaries: number[]): DataPoint<Histogram> {
   const count = cells[at]!
   const counts: number[] = []
   let above = count
-  for (let i = 0; i < bounds.length; i++) {
+  for (let i = 0; i < boundaries.length; i++) {
     const inBucket = cells[at + 2 + i]!
     counts.push(inBucket)
     above -= inBucket
   }
   counts.push(above)
-  return { startTime, endTime, attributes, value: { buckets: { boundaries: bounds as number[], counts }, sum: cells[at + 1]!, count } } as DataPoint<Histogram>
+  return { startTime, endTime, attributes, value: { buckets: { boundaries, counts }, sum: cells[at + 1]!, count } } as DataPoint<Histogram>
 }
 
 /** A histogram with exponential buckets. */
-export function toExponentialPoint ({ startTime, endTime, attributes }: PointFrame, { cells, at, exponential }: Row): DataPoint<ExponentialHistogram> {
-  const { scale, zeroCount, positive, negative } = exponential!
+export function toExponentialPoint (startTime: HrTime, endTime: HrTime, attributes: Attributes, cells: Float64Array, at: number, { scale, zeroCount, positive, negative }: ExponentialBuckets): DataPoint<ExponentialHistogram> {
   const value = {
     count: cells[at]!,
     sum: cells[at + 1]!,

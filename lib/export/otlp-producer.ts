@@ -4,14 +4,14 @@ import { ValueType } from '@opentelemetry/api'
 import type { HrTime } from '@opentelemetry/api'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics'
-import type { CollectionResult, DataPoint, MetricData, MetricProducer, ScopeMetrics } from '@opentelemetry/sdk-metrics'
+import type { CollectionResult, DataPoint, MetricData, MetricProducer, ResourceMetrics, ScopeMetrics } from '@opentelemetry/sdk-metrics'
 import type { Registry } from '../series/registry.ts'
 import type { Snapshot } from '../series/snapshot.ts'
 import { OWN_SCOPE } from './own-scope.ts'
 import { AttributeCache } from './otlp-attributes.ts'
-import type { Row } from './otlp-delta.ts'
-import { cumulativeRow, DeltaMemory } from './otlp-delta.ts'
-import type { PointFrame } from './otlp-points.ts'
+import { DeltaMemory } from './otlp-delta.ts'
+import type { PointExemplars } from './otlp-exemplars.ts'
+import { exemplarsSince } from './otlp-exemplars.ts'
 import { toExponentialPoint, toHistogramPoint, toHrTime, toNumberPoint } from './otlp-points.ts'
 import { expandSummaries } from './otlp-summary.ts'
 import type { OtlpFamily } from './otlp-view.ts'
@@ -29,7 +29,7 @@ export interface OtlpProducerOptions {
   readonly isDelta?: boolean
   /** Leaves out what joined from OpenTelemetry meters: for a reader whose SDK sends those itself. @default false */
   readonly withoutMeters?: boolean
-  /** A delta counts from the last collection that was confirmed, so that a failed push loses nothing. @default false */
+  /** A delta counts from what was confirmed of its series, so that a failed push loses nothing. @default false */
   readonly isConfirmed?: boolean
 }
 
@@ -60,13 +60,17 @@ export class OtlpProducer implements MetricProducer {
       if (metrics === undefined) scopes.set(key, metrics = { scope: { ...scope } as ScopeMetrics['scope'], metrics: [] })
       metrics.metrics.push(await this.#toMetricData(family, toHrTime(snapshot.takenMs), turn))
     }
-    if (this.#options.isConfirmed !== true) this.#memory?.confirm()
+    // What comes next is encoded at once.
+    await turn.passIfOver(TURN_MS / 4)
+    this.#memory?.end()
+    if (this.#options.isConfirmed !== true) this.#memory?.confirmAll()
     return { resourceMetrics: { resource: resourceFromAttributes({}), scopeMetrics: [...scopes.values()] }, errors: [] }
   }
 
-  /** The last collection reached its receiver. */
-  confirm (): void {
-    this.#memory?.confirm()
+  /** A message with points of the last collection reached its receiver. */
+  confirm ({ scopeMetrics }: ResourceMetrics): void {
+    if (this.#memory === undefined) return
+    for (const { metrics } of scopeMetrics) for (const { dataPoints } of metrics) this.#memory.confirm(dataPoints)
   }
 
   #families (snapshot: Snapshot): OtlpFamily[] {
@@ -79,30 +83,40 @@ export class OtlpProducer implements MetricProducer {
     // Ups and downs are levels: OpenTelemetry never asks for their differences.
     const memory = kind === 'gauge' || kind === 'updown' ? undefined : this.#memory
     const dataPoints: DataPoint<unknown>[] = []
-    let sinceMs = -1
+    const exemplars: PointExemplars = new Map()
+    let startMs = -1
     let startTime = endTime
     for (const bank of banks) {
-      for (let i = 0; i < bank.series.length; i++) {
-        const row = memory === undefined ? cumulativeRow(bank, i) : memory.row(bank, i)
+      const { series, stride, toAttributes } = bank
+      // Not the store's own, which is frozen: the serializer reads those twice as slowly, and leaves garbage.
+      const bounds = [...bank.bounds]
+      for (let i = 0; i < series.length; i++) {
+        const delta = memory?.row(bank, i)
+        const { cells, exponential } = delta ?? bank
+        const at = delta?.at ?? i * stride
+        const sinceMs = delta?.sinceMs ?? cells[at + stride - 1]!
         // Most series of a metric are made in the same few moments.
-        if (row.sinceMs !== sinceMs) startTime = toHrTime(sinceMs = row.sinceMs)
-        const frame = { startTime, endTime, attributes: this.#attributes.of(bank.series[i]!, bank.toAttributes) }
-        dataPoints.push(toPoint(kind, frame, row, bank.bounds))
-        if (dataPoints.length % POINTS_PER_LOOK === 0) await turn.passIfOver()
+        if (sinceMs !== startMs) startTime = toHrTime(startMs = sinceMs)
+        const attributes = this.#attributes.of(series[i]!, toAttributes)
+        const point: DataPoint<unknown> = kind === 'histogram'
+          ? toHistogramPoint(startTime, endTime, attributes, cells, at, bounds)
+          : kind === 'exponential' ? toExponentialPoint(startTime, endTime, attributes, cells, at, exponential!) : toNumberPoint(startTime, endTime, attributes, cells, at)
+        dataPoints.push(point)
+        memory?.made(point, bank, i)
+        // A delta has those of its own time only.
+        const traced = bank.exemplars && exemplarsSince(bank.exemplars.get(i), memory === undefined ? 0 : sinceMs)
+        if (traced !== undefined) exemplars.set(point, traced)
+        if (dataPoints.length % POINTS_PER_LOOK === 0) await turn.passIfOver(TURN_MS)
       }
     }
     return {
       descriptor: { name: family.name, description: family.description, unit: family.unit, valueType: family.isInteger ? ValueType.INT : ValueType.DOUBLE },
       aggregationTemporality: memory === undefined ? AggregationTemporality.CUMULATIVE : AggregationTemporality.DELTA,
       ...DATA_OF[kind],
+      ...(exemplars.size > 0 && { exemplars }),
       dataPoints
     } as MetricData
   }
-}
-
-function toPoint (kind: OtlpFamily['kind'], frame: PointFrame, row: Row, bounds: readonly number[]): DataPoint<unknown> {
-  if (kind === 'histogram') return toHistogramPoint(frame, row, bounds)
-  return kind === 'exponential' ? toExponentialPoint(frame, row) : toNumberPoint(frame, row)
 }
 
 const DATA_OF: Readonly<Record<OtlpFamily['kind'], object>> = {
@@ -116,11 +130,11 @@ const DATA_OF: Readonly<Record<OtlpFamily['kind'], object>> = {
 
 /** A share of the event loop. */
 class Turn {
-  #endsMs = performance.now() + TURN_MS
+  #beganMs = performance.now()
 
-  async passIfOver (): Promise<void> {
-    if (performance.now() < this.#endsMs) return
+  async passIfOver (limitMs: number): Promise<void> {
+    if (performance.now() - this.#beganMs < limitMs) return
     await setImmediate()
-    this.#endsMs = performance.now() + TURN_MS
+    this.#beganMs = performance.now()
   }
 }

@@ -1,5 +1,5 @@
 import { labelText } from '../series/labels.ts'
-import type { BankSnapshot, SeriesIdentity } from '../series/snapshot.ts'
+import type { BankSnapshot, Exemplar, RowExemplars, SeriesIdentity } from '../series/snapshot.ts'
 
 interface Place {
   readonly bank: number
@@ -15,6 +15,7 @@ export function splitBanks (whole: readonly BankSnapshot[], parts: readonly Bank
   const places = new Map<string, Place>()
   whole.forEach((bank, b) => bank.series.forEach(({ text }, row) => places.set(text, { bank: b, row })))
   const rest = whole.map(bank => ({ ...bank, cells: bank.cells.slice() }))
+  const moved: (Exemplar | undefined)[] = []
   const split = parts.map(part => {
     const rows: number[] = []
     part.series.forEach((series, row) => {
@@ -24,10 +25,22 @@ export function splitBanks (whole: readonly BankSnapshot[], parts: readonly Bank
       if (place === undefined || rest[place.bank]!.stride !== part.stride) return
       subtract(rest[place.bank]!, place.row, part, row)
       rows.push(row)
+      moved.push(...part.exemplars?.get(row) ?? [])
     })
     return selectRows(part, rows)
   })
-  return [...rest.map(bank => selectRows(bank, bank.series.flatMap((_, row) => bank.cells[row * bank.stride]! > 0 ? [row] : []))), ...split]
+  return [...rest.map(bank => selectRows(withoutExemplars(bank, moved), bank.series.flatMap((_, row) => bank.cells[row * bank.stride]! > 0 ? [row] : []))), ...split]
+}
+
+/** A record that was split off took its exemplar along. */
+function withoutExemplars (bank: BankSnapshot, moved: readonly (Exemplar | undefined)[]): BankSnapshot {
+  if (bank.exemplars === undefined || moved.length === 0) return bank
+  const keys = new Set(moved.flatMap(exemplar => exemplar === undefined ? [] : [keyOf(exemplar)]))
+  return { ...bank, exemplars: new Map([...bank.exemplars].map(([row, slots]) => [row, slots.map(exemplar => exemplar !== undefined && keys.has(keyOf(exemplar)) ? undefined : exemplar)])) }
+}
+
+function keyOf ({ value, labels }: Exemplar): string {
+  return JSON.stringify([value, labels['trace_id'], labels['span_id']])
 }
 
 function textWithout ({ names, values }: SeriesIdentity, label: string): string | undefined {
@@ -43,11 +56,12 @@ function subtract (from: BankSnapshot, row: number, part: BankSnapshot, partRow:
   from.cells[at + 1] = Math.max(0, from.cells[at + 1]!)
 }
 
-/** Some rows of a bank, its exemplars left behind unless it is all of them. */
+/** Some rows of a bank. */
 export function selectRows (bank: BankSnapshot, rows: readonly number[]): BankSnapshot {
   if (rows.length === bank.series.length) return bank
-  const { stride } = bank
+  const { bounds, stride } = bank
   const cells = new Float64Array(rows.length * stride)
   rows.forEach((row, i) => cells.set(bank.cells.subarray(row * stride, (row + 1) * stride), i * stride))
-  return { bounds: bank.bounds, stride, cells, series: rows.map(row => bank.series[row]!) }
+  const exemplars = bank.exemplars && new Map<number, RowExemplars>(rows.map((row, i) => [i, bank.exemplars!.get(row) ?? []]))
+  return { bounds, stride, cells, series: rows.map(row => bank.series[row]!), exemplars }
 }

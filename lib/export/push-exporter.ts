@@ -13,6 +13,8 @@ const FAILED = 1
 
 /** Told how a push went. */
 export interface PushObserver {
+  /** A message of the push arrived, whatever becomes of the others. */
+  arrived? (message: ResourceMetrics): void
   succeeded (durationSeconds: number): void
   failed (reason: PushFailure, durationSeconds: number, error: unknown): void
 }
@@ -54,18 +56,21 @@ export class WatchedExporter implements PushMetricExporter {
     }, this.#limits.timeoutMs)
     timer.unref()
     const messages = toMessages(metrics, this.#limits.pointsPerMessage)
-    const next = (result: ExportResult): void => {
-      if (isOver) return
-      if (result.code !== SUCCESS) return end(result)
+    const send = (): void => {
       try {
         const message = messages.next().value
-        if (message === undefined) end(result)
-        else this.#exporter.export(message, next)
+        if (message === undefined) return end({ code: SUCCESS })
+        this.#exporter.export(message, result => {
+          if (result.code === SUCCESS) this.#observer.arrived?.(message)
+          if (isOver) return
+          if (result.code === SUCCESS) send()
+          else end(result)
+        })
       } catch (error) {
         end({ code: FAILED, error: error as Error })
       }
     }
-    next({ code: SUCCESS })
+    send()
   }
 
   async forceFlush (): Promise<void> {

@@ -12,7 +12,7 @@ import type { PushLogger } from './push-log.ts'
 import { createPushLog } from './push-log.ts'
 
 /** Most points in one message: encoding so many histograms holds the event loop for a millisecond or two. */
-const POINTS_PER_MESSAGE = 500
+const POINTS_PER_MESSAGE = 512
 
 /** Pushes the store at an interval. */
 export interface Pusher {
@@ -26,7 +26,7 @@ export interface Pusher {
 export async function startPusher (registry: Registry, resource: Resource, settings: ResolvedOtlp, log: PushLogger): Promise<Pusher> {
   const connections = new PushConnections(settings)
   const readers = await Promise.all(settings.targets.map(async target => {
-    const exporter = target === 'console' ? new ConsoleMetricExporter() : await createOtlpExporter(settings, connections)
+    const exporter = target === 'console' ? new ConsoleMetricExporter() : await createOtlpExporter(settings, connections, reason => log.warn(`Exemplars are not pushed: ${reason}. All else is`))
     return createReader(registry, exporter, settings, connections, log, describeTarget(target, settings))
   }))
   const provider = new MeterProvider({ resource, readers })
@@ -44,17 +44,10 @@ function createReader (registry: Registry, exporter: PushMetricExporter, setting
   const { intervalMs, timeoutMs, isDelta } = settings
   const producer = new OtlpProducer(registry, { isDelta, isConfirmed: true })
   const observer = createPushLog(registry, target, log)
-  const watched = new WatchedExporter(exporter, {
-    ...observer,
-    succeeded (seconds) {
-      producer.confirm()
-      observer.succeeded(seconds)
-    }
-  }, {
+  const watched = new WatchedExporter(exporter, { ...observer, arrived: message => producer.confirm(message) }, {
     timeoutMs,
     cut: () => connections.cut(),
-    // A delta arrives as a whole or not at all: what arrived twice would count twice.
-    pointsPerMessage: isDelta ? Infinity : POINTS_PER_MESSAGE
+    pointsPerMessage: POINTS_PER_MESSAGE
   })
   return new PeriodicExportingMetricReader({
     exporter: watched,

@@ -9,6 +9,9 @@ import { OWN_SCOPE } from './own-scope.ts'
 
 const TYPE_OF: Readonly<Record<OtlpKind, SnapshotType>> = { sum: 'counter', updown: 'gauge', gauge: 'gauge', histogram: 'histogram', exponential: 'histogram', summary: 'summary' }
 
+/** The label of the exposition's own by which it tells the samples of one series apart. */
+const PART_LABEL: Partial<Record<OtlpKind, string>> = { histogram: 'le', exponential: 'le', summary: 'quantile' }
+
 /**
  * Snapshots under OpenTelemetry's names as Prometheus shows them: what an OpenTelemetry exporter for Prometheus would show,
  * the resource as `target_info` and the scope as labels included (compatibility specification, "OTLP Metric points to
@@ -27,26 +30,27 @@ export class SemconvView {
 
   of (snapshot: Snapshot): Snapshot {
     const families = toOtlpFamilies(snapshot).map(family => this.#rename(family, snapshot.constantLabels))
-    return { ...snapshot, constantLabels: {}, families: [this.#target, ...families] }
+    return { ...snapshot, constantLabels: {}, families: this.#target.banks[0]!.series[0]!.text === '' ? families : [this.#target, ...families] }
   }
 
   #rename (family: OtlpFamily, constant: Readonly<Record<string, string>>): FamilySnapshot {
     const { name, unit, kind, scope = OWN_SCOPE, origin } = family
     const isInfo = origin.type === 'info'
     return {
-      name: isInfo ? name : toPrometheusName(name, unit, kind),
+      name: isInfo ? toPrometheusName(name, '', kind) : toPrometheusName(name, unit, kind),
       help: family.description,
       type: isInfo ? 'info' : TYPE_OF[kind],
       unit: toPrometheusUnit(unit, kind),
       scope,
-      banks: family.banks.map(bank => ({ ...bank, series: bank.series.map(series => this.#identityOf(series, bank.toAttributes, scope, constant)) }))
+      banks: family.banks.map(bank => ({ ...bank, series: bank.series.map(series => this.#identityOf(series, bank.toAttributes, scope, constant, PART_LABEL[kind])) }))
     }
   }
 
-  #identityOf (series: SeriesIdentity, toAttributes: OtlpBank['toAttributes'], scope: Scope, constant: Readonly<Record<string, string>>): SeriesIdentity {
+  #identityOf (series: SeriesIdentity, toAttributes: OtlpBank['toAttributes'], scope: Scope, constant: Readonly<Record<string, string>>, partLabel: string | undefined): SeriesIdentity {
     let identity = this.#known.get(series)
     if (identity === undefined) {
-      identity = toIdentity({ ...constant, ...toPrometheusLabels(attributesOf(series, toAttributes)), ...toScopeLabels(scope) })
+      const labels = toPrometheusLabels({ ...constant, ...attributesOf(series, toAttributes) }, toScopeLabels(scope))
+      identity = toIdentity(Object.fromEntries(Object.entries(labels).map(([name, value]) => [name === partLabel ? `exported_${name}` : name, value])))
       this.#known.set(series, identity)
     }
     return identity

@@ -25,7 +25,7 @@ export class CounterSeries extends Series {
 class TracedCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {
     super.inc(value)
-    this.bank.family.exemplars!.offer(this, 0, value)
+    this.bank.family.exemplars!.offer(this, value)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Bank } from './bank.ts'
 import type { Series } from './series.ts'
-import type { Exemplar, RowExemplars } from './snapshot.ts'
+import type { BankSnapshot, Exemplar, RowExemplars } from './snapshot.ts'
 import type { Traces } from './traces.ts'
 
 /** The last value of each bucket that was recorded within a trace, with that trace. Nothing is kept of any other. */
@@ -12,10 +12,13 @@ export class Exemplars {
     this.#traces = traces
   }
 
-  /** Notes a value if it was recorded within a trace. */
-  offer (series: Series, slot: number, value: number): void {
+  /** Notes a value if it was recorded within a trace: for its bucket, or for the one value that there is. */
+  offer (series: Series, value: number): void {
     const labels = this.#traces.active()
     if (labels === undefined) return
+    const { bounds } = series.bank
+    const bucket = bounds.findIndex(bound => value <= bound)
+    const slot = bucket === -1 ? bounds.length : bucket
     let row = this.#rows.get(series)
     if (row === undefined) this.#rows.set(series, row = [])
     row[slot] = { value, timestampMs: Date.now(), labels }
@@ -35,4 +38,15 @@ export class Exemplars {
     for (const [series, row] of this.#rows) if (series.bank === bank) rows.set(series.at / bank.stride, [...row])
     return rows.size === 0 ? undefined : rows
   }
+}
+
+/** A histogram's bank for a counter that shows its count: the last record within a trace, which was one. */
+export function withExemplarsOfCount (bank: BankSnapshot): BankSnapshot {
+  if (bank.exemplars === undefined) return bank
+  const exemplars = new Map<number, RowExemplars>()
+  for (const [row, slots] of bank.exemplars) {
+    const [last] = slots.filter(exemplar => exemplar !== undefined).sort((a, b) => b.timestampMs - a.timestampMs)
+    exemplars.set(row, [{ ...last!, value: 1 }])
+  }
+  return { ...bank, exemplars }
 }

@@ -45,9 +45,7 @@ export class HistogramSeries extends Series {
 class TracedHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
     super.observe(value)
-    const { bounds, family } = this.bank
-    const slot = bounds.findIndex(bound => value <= bound)
-    family.exemplars!.offer(this, slot === -1 ? bounds.length : slot, value)
+    this.bank.family.exemplars!.offer(this, value)
   }
 }
 

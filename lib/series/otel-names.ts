@@ -1,4 +1,4 @@
-import type { Attributes, Scope } from './otlp-identity.ts'
+import type { Attributes, AttributeValue, Scope } from './otlp-identity.ts'
 
 /** What decides the suffix of a name. */
 export type NamedKind = 'sum' | 'updown' | 'gauge' | 'histogram' | 'exponential' | 'summary'
@@ -16,7 +16,8 @@ const WORD_OF: Readonly<Record<string, string>> = {
   KiBy: 'kibibytes',
   MiBy: 'mebibytes',
   GiBy: 'gibibytes',
-  TiBy: 'tibibytes',
+  TiBy: 'tebibytes',
+  kBy: 'kilobytes',
   KBy: 'kilobytes',
   MBy: 'megabytes',
   GBy: 'gigabytes',
@@ -45,8 +46,9 @@ function sanitize (name: string, allowed: RegExp): string {
 export function toPrometheusUnit (unit: string, kind: NamedKind): string | undefined {
   const plain = unit.replace(/\{[^}]*\}/g, '')
   if (plain === '1') return kind === 'gauge' ? 'ratio' : undefined
-  const [what = '', per = ''] = plain.split('/', 2)
-  const words = [WORD_OF[what] ?? what, per === '' ? '' : `per_${PER_WORD_OF[per] ?? per}`].filter(word => word !== '').join('_')
+  const slash = plain.includes('/') ? plain.indexOf('/') : plain.length
+  const [what, per] = [plain.slice(0, slash), plain.slice(slash + 1)]
+  const words = [what === '1' ? '' : WORD_OF[what] ?? what, per === '' ? '' : `per_${PER_WORD_OF[per] ?? per}`].filter(word => word !== '').join('_')
   return sanitize(words, /[^a-zA-Z0-9]/g).replace(/^_|_$/g, '') || undefined
 }
 
@@ -56,19 +58,25 @@ export function toPrometheusName (name: string, unit: string, kind: NamedKind): 
   const word = toPrometheusUnit(unit, kind)
   const base = kind === 'sum' ? clean.replace(/_total$/, '') : clean
   const withUnit = word === undefined || base === word || base.endsWith(`_${word}`) ? base : `${base}_${word}`
-  return kind === 'sum' ? `${withUnit}_total` : withUnit
+  return (kind === 'sum' ? `${withUnit}_total` : withUnit).replace(/_{2,}/g, '_')
 }
 
-/** Attributes as labels: keys that become one name share it, their values joined by `;` in the order of the keys. */
-export function toPrometheusLabels (attributes: Attributes): Record<string, string> {
+/** Attributes as labels, beside others: keys that become one name share it, their values joined by `;` in the order of the keys. */
+export function toPrometheusLabels (attributes: Attributes, others: Readonly<Record<string, string>> = {}): Record<string, string> {
   const labels: Record<string, string> = {}
-  for (const key of Object.keys(attributes).sort()) {
+  const pairs = [...Object.entries(attributes), ...Object.entries(others)].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
+  for (const [key, value] of pairs) {
     const name = sanitize(key, /[^a-zA-Z0-9_]/g)
-    const value = attributes[key]!
-    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    const text = toText(value)
     labels[name] = Object.hasOwn(labels, name) ? `${labels[name]};${text}` : text
   }
   return labels
+}
+
+/** Texts as they are, all else as JSON (specification, "AnyValue representation for non-OTLP protocols"). */
+function toText (value: AttributeValue | undefined | null): string {
+  if (value === undefined || value === null) return ''
+  return typeof value === 'object' ? JSON.stringify(value, (_, each: unknown) => typeof each === 'number' && !Number.isFinite(each) ? String(each) : each) : String(value)
 }
 
 /** The labels that tell on every series who recorded it (compatibility specification, "Instrumentation Scope"). */

@@ -5,6 +5,7 @@ import { Counter } from './counter.ts'
 import type { GivenDefinition } from './definition.ts'
 import { checkDefinition, describeShape } from './definition.ts'
 import type { Family, Keeper, MetricDefinition } from './family.ts'
+import { withExemplarsOfCount } from './exemplars.ts'
 import type { GaugeDefinition } from './gauge.ts'
 import { Gauge } from './gauge.ts'
 import type { HistogramDefinition } from './histogram.ts'
@@ -13,7 +14,7 @@ import { Info } from './info.ts'
 import type { MetricType } from './names.ts'
 import { checkMetricName, claimedNames, conventionBreaches } from './names.ts'
 import { readValue } from './read.ts'
-import { IDLE_KEEPER, SelfMetrics } from './self-metrics.ts'
+import { IDLE_KEEPER, SelfMetrics, withoutTraces } from './self-metrics.ts'
 import type { FamilySnapshot, HistogramValue, Snapshot, SnapshotSource } from './snapshot.ts'
 import { toBankSnapshot } from './snapshot.ts'
 import type { Traces } from './traces.ts'
@@ -107,8 +108,10 @@ export class Registry {
 
   /** A metric that is limited by the store but shown by a source of its own. */
   foreign (type: 'counter' | 'gauge' | 'histogram', definition: HistogramDefinition<string>): Family {
-    if (type === 'counter') return new Counter(definition, this.#keeper)
-    return type === 'gauge' ? new Gauge(definition, this.#keeper) : new Histogram(definition, this.#keeper)
+    // It is filled when it is collected: the trace that is active then is not that of the record.
+    const keeper = withoutTraces(this.#keeper)
+    if (type === 'counter') return new Counter(definition, keeper)
+    return type === 'gauge' ? new Gauge(definition, keeper) : new Histogram(definition, keeper)
   }
 
   /** Joins another source of metrics to every snapshot that is collected; returns how to part again. */
@@ -136,7 +139,7 @@ export class Registry {
       let banks = copied.get(source)
       if (banks === undefined) copied.set(source, banks = source.banks.map(toBankSnapshot))
       const isOwn = name === source.name
-      families.push({ type, name, help, unit: isOwn ? source.unit : undefined, banks, otlp: isOwn ? source.otlp : false, isHidden: this.#hidden.has(source) && isOwn })
+      families.push({ type, name, help, unit: isOwn ? source.unit : undefined, banks: isOwn ? banks : banks.map(withExemplarsOfCount), otlp: isOwn ? source.otlp : false, isHidden: this.#hidden.has(source) && isOwn })
     }
     return { takenMs: Date.now(), constantLabels: this.constantLabels, families }
   }

@@ -14,6 +14,20 @@ const UNLIMITED: Keeper = { isRecording: true, traces: undefined, admit: () => t
 /** For a store that takes records and holds nothing. */
 export const IDLE_KEEPER: Keeper = Object.freeze({ ...UNLIMITED, isRecording: false })
 
+/** The same limits for a family that keeps no exemplars. */
+export function withoutTraces (keeper: Keeper): Keeper {
+  const { isRecording, now } = keeper
+  return {
+    isRecording,
+    now,
+    traces: undefined,
+    admit: family => keeper.admit(family),
+    release: family => keeper.release(family),
+    overflowed: family => keeper.overflowed(family),
+    fault: (family, kind, problem) => keeper.fault(family, kind, problem)
+  }
+}
+
 const labels = ['metric'] as const
 
 /** Keeps the limits of a store, and its metrics about itself: series held, records that overflowed, records that were wrong. */

@@ -79,6 +79,17 @@ t.test('an instrument\'s label sets are bounded for ever, and what is beyond the
   t.ok(Number(vitals.read('vitals_series_overflow_total', { metric: 'scan_size' })) > 0)
 })
 
+t.test('a value that is no number is refused, and counted', async t => {
+  const { scrape, vitals, warnings } = await openStore(t)
+  const gauge = metrics.getMeter('shop', '2.1').createGauge('heat')
+  gauge.record(3)
+  await scrape()
+  gauge.record(NaN)
+  t.equal(sampleValue(await scrape(), 'heat', scope), 3)
+  t.equal(vitals.read('vitals_record_errors_total', { metric: 'heat' }), 1)
+  t.match(warnings, [/Wrong record for metric heat: a value must be a finite number, got: NaN/])
+})
+
 t.test('what the SDK itself put into its overflow goes to ours', async t => {
   const { scrape } = await openStore(t)
   const counter = metrics.getMeter('shop', '2.1').createCounter('floods')

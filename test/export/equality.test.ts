@@ -1,4 +1,6 @@
-import { metrics } from '@opentelemetry/api'
+import { context, metrics, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace'
 import { Registry } from 'prom-client'
 import promClient from 'prom-client'
 import t from 'tap'
@@ -151,6 +153,105 @@ for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
       t.ok(first.size > 100, 'there is much to compare')
     }
     t.equal((await scrape()).get(keyOf('orders_placed_total', { customer_tier: 'gold', new: 'true', otel_scope_name: 'shop', otel_scope_version: '2.1', region: 'north' })), 6)
+  })
+}
+
+context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+t.teardown(() => context.disable())
+const tracer = new TracerProvider({ sampler: new AlwaysOnSampler() }).getTracer('test')
+
+/** Runs something within a span of its own, and returns the trace of that. */
+function inSpan (work: () => void): string {
+  const span = tracer.startSpan('work')
+  context.with(trace.setSpan(context.active(), span), work)
+  return span.spanContext().traceId
+}
+
+const exemplarText = (value: number, timeMs: number, labels: object): string => JSON.stringify([value, Math.round(timeMs * 1_000), Object.entries(labels).sort()])
+
+/** Exemplars by the sample that each is behind. */
+function pulledExemplars (exposition: ParsedExposition): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const { name, labels, exemplar } of [...exposition.values()].flatMap(({ samples }) => samples)) {
+    if (exemplar === undefined || isOwnMetric(name)) continue
+    const { le, ...others } = labels
+    found.set(keyOf(name, le === undefined ? others : { ...others, le: String(Number(le.replace('+Inf', 'Infinity'))) }), exemplarText(exemplar.value, exemplar.timestamp! * 1_000, exemplar.labels))
+  }
+  return found
+}
+
+function pushedExemplars (received: ReturnType<OtlpReceiver['take']>): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const metric of received.metrics.values()) {
+    if (isOwnMetric(metric.name)) continue
+    for (const point of metric.points) {
+      for (const { value, timeMs, traceId, spanId, attributes } of point.exemplars) {
+        const name = prometheusName(metric)
+        const labels = labelsOf(metric, point)
+        // The receiver finds the bucket by the value.
+        const key = point.bounds === undefined ? keyOf(name, labels) : keyOf(`${name}_bucket`, { ...labels, le: String(point.bounds.find(bound => value <= bound) ?? Infinity) })
+        if (found.has(key)) throw new Error(`two exemplars for ${key}`)
+        found.set(key, exemplarText(value, timeMs, { ...attributes, ...(traceId !== '' && { trace_id: traceId }), ...(spanId !== '' && { span_id: spanId }) }))
+      }
+    }
+  }
+  return found
+}
+
+for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
+  t.test(`exemplars say the same over ${protocol}`, async t => {
+    const prom = new Registry<'application/openmetrics-text; version=1.0.0; charset=utf-8'>()
+    prom.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+    const endpoint = protocol === 'grpc' ? receiver.grpcUrl : receiver.httpUrl
+    const { app, port } = await start(t, app => {
+      app.get('/users/:id', () => 'hello')
+      app.get('/broken', () => { throw new Error('out of order') })
+      const emit = app.server.emit.bind(app.server) as (...args: unknown[]) => boolean
+      // As an instrumentation of node:http does: each request runs within a span of its own.
+      app.server.emit = (...args: unknown[]) => {
+        let isHeard = false
+        inSpan(() => { isHeard = emit(...args) })
+        return isHeard
+      }
+    }, { vitals: { otlp: { endpoint, protocol, intervalMs: HOUR_MS }, naming: 'semconv', exemplars: true, registries: [prom], constantLabels: { region: 'north' }, limits: { series: 3_000 } } })
+    const tasks = app.vitals.counter({ name: 'tasks_created_total', help: 'Tasks.', labels: ['kind'], otlp: { name: 'tasks.created', isInteger: true } })
+    const shared = ['a', 'b'].map(part => app.vitals.counter({ name: `shared_${part}_total`, help: 'Shared.', labels: ['kind'], otlp: { name: 'shared' } }))
+    const wait = app.vitals.histogram({ name: 'wait_seconds', help: 'Waited.', unit: 'seconds', labels: ['i'], buckets: [0.1, 1] })
+    const logins = new promClient.Counter<string>({ name: 'logins_total', help: 'Logins.', labelNames: ['way'], registers: [prom], enableExemplars: true })
+    const sizes = new promClient.Histogram<string>({ name: 'sizes', help: 'Sizes.', buckets: [1, 10], registers: [prom], enableExemplars: true })
+    const meter = metrics.getMeter('shop', '2.1')
+    const orders = meter.createCounter('orders.placed')
+    for (let interval = 1; interval <= 2; interval++) {
+      for (const path of ['/users/1', '/broken', '/nowhere']) await (await fetch(`http://127.0.0.1:${port}${path}`)).text()
+      // More points than one message takes.
+      const traces = Array.from({ length: 700 }, (_, i) => inSpan(() => wait.observe({ i }, i / 300)))
+      inSpan(() => {
+        tasks.inc({ kind: 'mail' }, interval)
+        for (const counter of shared) counter.inc({ kind: 'mail' }, interval)
+        shared[interval - 1]!.inc({ kind: 'fax' })
+        wait.observe({ i: 0 }, 0.05 * interval)
+        wait.observe({ i: 0 }, 5)
+        orders.add(1)
+      })
+      logins.inc({ labels: { way: 'key' }, value: 1, exemplarLabels: { trace_id: traces[0]!, user_tier: 'gold' } })
+      sizes.observe({ value: interval * 4, exemplarLabels: { traceID: 'of another kind' } })
+      // Whatever is active while it is collected has nothing to do with it.
+      receiver.take()
+      let pushing: Promise<void> | undefined
+      inSpan(() => { pushing = app.vitals.push() })
+      await pushing
+      const received = receiver.take()
+      const push = pushedExemplars(received)
+      const pull = pulledExemplars(parseExposition(await app.vitals.render({ format: 'openmetrics' }), 'openmetrics'))
+      t.same([...push].sort(), [...pull].sort())
+      t.ok(push.size > 700, 'there is much to compare')
+      const textOf = (start: string): string[] => [...push].filter(([key]) => key.startsWith(start)).map(([, text]) => text)
+      const waits = textOf('wait_seconds_bucket').join()
+      t.ok(traces.slice(1).every(id => waits.includes(id)), 'each trace is there')
+      for (const name of ['tasks_created_total', 'shared_total', 'logins_total', 'sizes_bucket', 'http_server_request_duration_seconds_bucket']) t.ok(textOf(name).length > 0, name)
+      t.same(textOf('orders_placed_total'), [], 'the SDK for JavaScript hands out none')
+      t.equal(received.metrics.get('fastify-vitals http.server.request.duration')!.points.filter(({ exemplars }) => exemplars.length > 0).length, 3, 'a failed request has its own')
+    }
   })
 }
 

@@ -11,7 +11,9 @@ import fastify from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import vitals from '../../lib/index.ts'
+import { OtlpProducer } from '../../lib/export/otlp-producer.ts'
+import { WatchedExporter } from '../../lib/export/push-exporter.ts'
+import vitals, { createRegistry } from '../../lib/index.ts'
 import type { OtlpOptions } from '../../lib/index.ts'
 import type { Fault } from '../support/faulty-receiver.ts'
 import { startFaulty } from '../support/faulty-receiver.ts'
@@ -121,6 +123,103 @@ t.test('deltas that did not arrive are part of the next one', async t => {
   const second = of()
   t.equal(second.points[0]!.value, 3)
   t.equal(second.points[0]!.startMs, first.points[0]!.timeMs, 'the intervals join')
+})
+
+t.test('a delta goes in several messages: what arrived is not sent again, what did not is not lost', async t => {
+  const receiver = await startReceiver(t)
+  /** The messages that are refused, by their number. */
+  const refused = new Set<number>()
+  let messages = 0
+  const proxy = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', chunk => chunks.push(chunk))
+    request.on('end', async () => {
+      if (refused.has(++messages)) return response.writeHead(400).end()
+      const answer = await fetch(receiver.httpUrl + request.url, { method: 'POST', body: Buffer.concat(chunks), headers: { 'content-type': request.headers['content-type']! } })
+      return response.writeHead(answer.status).end()
+    })
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const { app } = await open(t, { endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, temporality: 'delta', timeoutMs: 10_000 })
+  const many = app.vitals.counter({ name: 'many_total', help: 'Many.', labels: ['i'] })
+  const wait = app.vitals.histogram({ name: 'wait_seconds', help: 'Waited.', unit: 'seconds', labels: ['i'], buckets: [1, 10] })
+  const recorded = new Map<string, number>()
+  const received = new Map<string, number>()
+  const ends = new Map<string, number>()
+  const wrong: string[] = []
+  const push = async (...failing: number[]): Promise<number> => {
+    refused.clear()
+    for (const message of failing) refused.add(messages + message)
+    receiver.take()
+    await app.vitals.push()
+    const { metrics } = receiver.take()
+    let points = 0
+    for (const name of ['many_total', 'wait_seconds']) {
+      for (const { attributes, value, count, bucketCounts, startMs, timeMs } of metrics.get(`fastify-vitals ${name}`)?.points ?? []) {
+        const key = `${name} ${attributes['i']}`
+        const number = value ?? count!
+        if (bucketCounts !== undefined && bucketCounts.reduce((sum, each) => sum + each) !== count) wrong.push(`buckets of ${key}`)
+        received.set(key, (received.get(key) ?? 0) + number)
+        if (ends.has(key) && startMs !== ends.get(key)) wrong.push(`the interval of ${key} does not join the one before`)
+        ends.set(key, timeMs)
+        points++
+      }
+    }
+    return points
+  }
+  const record = (): void => {
+    for (let i = 0; i < 700; i++) {
+      many.inc({ i }, i)
+      wait.observe({ i }, i % 20)
+      recorded.set(`many_total ${i}`, (recorded.get(`many_total ${i}`) ?? 0) + i)
+      recorded.set(`wait_seconds ${i}`, (recorded.get(`wait_seconds ${i}`) ?? 0) + 1)
+    }
+  }
+  record()
+  const first = await push(2)
+  t.ok(first > 300 && first < 600, 'the first of three arrives')
+  record()
+  const second = await push(3)
+  t.ok(second > 700 && second < 1_100, 'the first two arrive')
+  record()
+  t.equal(await push(1), 0)
+  many.remove({ i: 0 })
+  recorded.delete('many_total 0')
+  received.delete('many_total 0')
+  t.equal(await push(), 1_399)
+  t.same([...received].sort(), [...recorded].sort(), 'everything, once')
+  await push()
+  t.same([...received].sort(), [...recorded].sort())
+  t.equal(app.vitals.read('vitals_export_failures_total', { reason: 'rejected' }), 3)
+  t.same(wrong, [])
+})
+
+t.test('a message that arrives after its push was given up has arrived', async t => {
+  const registry = createRegistry()
+  const producer = new OtlpProducer(registry, { isDelta: true, isConfirmed: true })
+  const tasks = registry.counter({ name: 'tasks_total', help: 'Tasks.' })
+  let answer: (() => void) | undefined
+  const exporter = { export: (_: unknown, done: (result: { code: number }) => void) => { answer = () => done({ code: 0 }) }, forceFlush: async () => {}, shutdown: async () => {} }
+  const watched = new WatchedExporter(exporter, { arrived: message => producer.confirm(message), succeeded: () => {}, failed: () => {} }, { timeoutMs: 1, cut: () => {}, pointsPerMessage: 512 })
+  const collected = async () => (await producer.collect()).resourceMetrics
+  const valueIn = ({ scopeMetrics }: Awaited<ReturnType<typeof collected>>) => scopeMetrics[0]!.metrics.find(({ descriptor }) => descriptor.name === 'tasks_total')!.dataPoints[0]!.value
+  tasks.inc(2)
+  const first = await collected()
+  // The limit of a push keeps no process alive; here it is all there is.
+  const alive = setInterval(() => {}, HOUR_MS)
+  t.teardown(() => clearInterval(alive))
+  t.match(await new Promise(resolve => watched.export(first, resolve)), { code: 1 })
+  answer!()
+  tasks.inc(3)
+  t.equal(valueIn(await collected()), 3)
+  // An answer that comes after the next collection changes nothing of that.
+  producer.confirm(first)
+  t.equal(valueIn(await collected()), 3)
 })
 
 t.test('closes within its bound though nobody answers, and says so', async t => {

@@ -1,4 +1,10 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { gunzipSync } from 'node:zlib'
 import t from 'tap'
+import type { Test } from 'tap'
 import { start } from '../support/start.ts'
 import { startReceiver } from '../support/otlp-receiver.ts'
 import type { OtlpOptions } from '../../lib/index.ts'
@@ -52,5 +58,39 @@ for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
     t.notOk(metrics.has('fastify-vitals http_requests_total') || metrics.has('fastify-vitals http_request_failures_total'), 'not what the duration says already')
     t.equal(receiver.requests.length >= 1, true)
     t.ok(receiver.requests.every(({ headers }) => headers['authorization'] === 'Bearer of-secrets'))
+  })
+}
+
+/** Stands before the receiver: refuses the first requests, and unpacks the others, which the receiver cannot. */
+async function startGate (t: Test, refusals: { status: number, headers: Record<string, string> }[]): Promise<{ url: string, encodings: unknown[] }> {
+  const encodings: unknown[] = []
+  const server = createServer(async (request, response) => {
+    const body = await buffer(request)
+    encodings.push(request.headers['content-encoding'])
+    const refusal = refusals.shift()
+    if (refusal !== undefined) return response.writeHead(refusal.status, refusal.headers).end()
+    const answer = await fetch(receiver.httpUrl + request.url, { method: 'POST', body: gunzipSync(body), headers: { 'content-type': request.headers['content-type']! } })
+    return response.writeHead(answer.status).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, encodings }
+}
+
+for (const protocol of ['http/protobuf', 'http/json'] as const) {
+  t.test(`compresses over ${protocol}, and tries once more what the receiver could not take: one push`, async t => {
+    receiver.take()
+    const { url, encodings } = await startGate(t, [{ status: 503, headers: {} }, { status: 429, headers: { 'retry-after': '1' } }])
+    const { app } = await start(t, () => {}, { vitals: { otlp: { endpoint: url, protocol, compression: 'gzip', intervalMs: HOUR_MS } } })
+    app.vitals.counter({ name: 'tasks_total', help: 'Tasks.' }).inc(3)
+    await app.vitals.push()
+    t.same(encodings, ['gzip', 'gzip', 'gzip'])
+    t.equal(receiver.take().metrics.get('fastify-vitals tasks_total')!.points[0]!.value, 3)
+    t.match(app.vitals.read('vitals_export_duration_seconds'), { count: 1 })
+    t.equal(app.vitals.read('vitals_export_failures_total', { reason: 'unavailable' }), undefined, 'no failure')
   })
 }

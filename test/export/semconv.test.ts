@@ -1,33 +1,9 @@
 import { metrics } from '@opentelemetry/api'
 import t from 'tap'
-import { toPrometheusLabels, toPrometheusName, toPrometheusUnit } from '../../lib/series/otel-names.ts'
 import { mergeExponential, NO_BUCKETS, subtractExponential, toFixedBuckets } from '../../lib/series/exponential.ts'
 import { sampleValue } from '../support/exposition-grammar.ts'
 import { checkMetrics } from '../support/promtool.ts'
 import { openStore } from '../support/store.ts'
-
-t.test('names become Prometheus\' by the compatibility specification', async t => {
-  const cases: [string, string, Parameters<typeof toPrometheusName>[2], string][] = [
-    ['http.server.request.duration', 's', 'histogram', 'http_server_request_duration_seconds'],
-    ['http.server.active_requests', '{request}', 'updown', 'http_server_active_requests'],
-    ['jobs', '{job}', 'sum', 'jobs_total'],
-    ['jobs_total', '', 'sum', 'jobs_total'],
-    ['io_total', 'By', 'sum', 'io_bytes_total'],
-    ['disk.used', '1', 'gauge', 'disk_used_ratio'],
-    ['disk.used', '1', 'updown', 'disk_used'],
-    ['speed', 'm/s', 'gauge', 'speed_meters_per_second'],
-    ['rate', '{req}/s', 'gauge', 'rate_per_second'],
-    ['rate', 'By/week', 'gauge', 'rate_bytes_per_week'],
-    ['wait_seconds', 's', 'histogram', 'wait_seconds'],
-    ['seconds', 's', 'gauge', 'seconds'],
-    ['a..b--c', '', 'gauge', 'a_b_c'],
-    ['2nd', '', 'gauge', '_2nd'],
-    ['odd', 'furlongs', 'gauge', 'odd_furlongs']
-  ]
-  for (const [name, unit, kind, expected] of cases) t.equal(toPrometheusName(name, unit, kind), expected)
-  t.equal(toPrometheusUnit('{x}', 'sum'), undefined)
-  t.same(toPrometheusLabels({ 'a.b': 1, a_b: 'two', '9x': [1, 2], ok: true }), { _9x: '[1,2]', a_b: '1;two', ok: 'true' })
-})
 
 t.test('naming semconv shows what OpenTelemetry\'s exporter would: names, scope, target_info, error types', async t => {
   const { app, scrape, vitals } = await openStore(t, { naming: 'semconv', otlp: { resource: { 'service.name': 'shop' }, endpoint: 'http://127.0.0.1:1', closeTimeoutMs: 50 }, limits: { seriesPerMetric: 5 } })

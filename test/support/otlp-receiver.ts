@@ -29,6 +29,16 @@ export interface ReceivedPoint {
   bounds?: number[]
   bucketCounts?: number[]
   exponential?: { scale: number, zeroCount: number, positive: Range, negative: Range }
+  exemplars: ReceivedExemplar[]
+}
+
+export interface ReceivedExemplar {
+  value: number
+  isInt: boolean
+  timeMs: number
+  traceId: string
+  spanId: string
+  attributes: AttributeMap
 }
 
 interface Range { offset: number, counts: number[] }
@@ -154,7 +164,8 @@ function toPoint (raw: Raw, kind: ReceivedMetric['kind']): ReceivedPoint {
   const point: ReceivedPoint = {
     attributes: toAttributes(raw['attributes']),
     startMs: toNumber(raw['startTimeUnixNano']) / 1e6,
-    timeMs: toNumber(raw['timeUnixNano']) / 1e6
+    timeMs: toNumber(raw['timeUnixNano']) / 1e6,
+    exemplars: list(raw['exemplars']).map(toExemplar)
   }
   if (kind === 'sum' || kind === 'gauge') {
     // A field that was not sent is there by inheritance, with its default.
@@ -172,6 +183,23 @@ function toPoint (raw: Raw, kind: ReceivedMetric['kind']): ReceivedPoint {
     point.exponential = { scale: toNumber(raw['scale']), zeroCount: toNumber(raw['zeroCount']), positive: toRange(raw['positive']), negative: toRange(raw['negative']) }
   }
   return point
+}
+
+function toExemplar (raw: Raw): ReceivedExemplar {
+  const isInt = raw['value'] === 'asInt' || !Object.hasOwn(raw, 'asDouble')
+  return {
+    value: toNumber(isInt ? raw['asInt'] : raw['asDouble']),
+    isInt,
+    timeMs: toNumber(raw['timeUnixNano']) / 1e6,
+    traceId: toHex(raw['traceId']),
+    spanId: toHex(raw['spanId']),
+    attributes: toAttributes(raw['filteredAttributes'])
+  }
+}
+
+/** Ids are bytes in protobuf, and hexadecimal digits in JSON. */
+function toHex (id: unknown): string {
+  return typeof id === 'string' ? id : Buffer.from((id ?? []) as Uint8Array).toString('hex')
 }
 
 function toRange (raw: Raw | null | undefined): Range {
