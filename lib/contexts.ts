@@ -24,14 +24,16 @@ export function rootOf (app: FastifyInstance): FastifyInstance {
   return kChildren !== undefined && Object.hasOwn(parent, kChildren) ? rootOf(parent) : app
 }
 
-/** Finds the config of the route that a request is on, where Fastify keeps it: the public `request.routeOptions` builds an object of a dozen fields on each access. */
+/**
+ * Finds the config of the route that a request is on, where Fastify keeps it: the public `request.routeOptions` builds an object of a dozen
+ * fields on each access. Throws where it is given what is no request.
+ */
 export class RouteConfigs {
   #key: symbol | undefined
 
   of (request: FastifyRequest): object {
     this.#key ??= Object.getOwnPropertySymbols(request).find(symbol => symbol.description === 'fastify.context')
-    const context = this.#key === undefined ? undefined : (request as unknown as Record<symbol, { readonly config: object } | undefined>)[this.#key]
-    return (context ?? request.routeOptions).config
+    return (this.#key === undefined ? request.routeOptions : (request as unknown as Record<symbol, { readonly config: object }>)[this.#key]!).config
   }
 }
 

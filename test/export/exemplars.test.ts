@@ -68,3 +68,46 @@ t.test('a request carries the trace that was active when it arrived, whatever is
   t.same(traced.map(({ exemplar }) => exemplar!.labels['trace_id']), spans)
   t.equal(spans.length, 1)
 })
+
+/** Runs something within a span of its own; gives its trace. */
+function traced (record: () => unknown): string {
+  const span = kept.startSpan('work')
+  context.with(trace.setSpan(context.active(), span), record)
+  return span.spanContext().traceId
+}
+
+t.test('metrics that are one under OpenTelemetry\'s names show for each bucket what was traced last', async t => {
+  const { vitals: store, scrape } = await openStore(t, { exemplars: true, naming: 'semconv', meters: false })
+  const waits = [1, 2].map(i => store.histogram({ name: `wait_${i}_seconds`, help: 'Waited.', buckets: [1, 10, 100], otlp: { name: 'wait', unit: 's' } }))
+  const shown = async (): Promise<(string | undefined)[]> => {
+    const text = await scrape('openmetrics')
+    return ['1.0', '10.0', '100.0', '+Inf'].map(le => findSample(text, 'wait_seconds_bucket', { le, otel_scope_name: 'fastify-vitals', otel_scope_version: '0.1.0' })!.exemplar?.labels['trace_id'])
+  }
+  const first = traced(() => waits[0]!.observe(0.5))
+  t.same(await shown(), [first, undefined, undefined, undefined])
+  const second = traced(() => waits[1]!.observe(50))
+  t.same(await shown(), [first, undefined, second, undefined])
+  const third = traced(() => waits[0]!.observe(500))
+  t.same(await shown(), [first, undefined, second, third])
+})
+
+t.test('a failed request takes its trace to its error type, the others keep theirs or have none', async t => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  await app.register(vitals, { enabled: true, endpoint: false, exemplars: true, naming: 'semconv', meters: false })
+  for (const path of ['/fails', '/fails-too']) app.get(path, () => { throw new Error('no') })
+  for (const path of ['/works', '/works-too']) app.get(path, () => 'fine')
+  const ask = async (url: string): Promise<string> => {
+    let answer: Promise<unknown> | undefined
+    const traceId = traced(() => { answer = app.inject(url).then(response => response) })
+    await answer
+    return traceId
+  }
+  const [failed, worked] = [await ask('/fails'), await ask('/works')]
+  await app.inject('/fails-too')
+  await app.inject('/works-too')
+  const text = parseExposition(await app.vitals.render({ format: 'openmetrics' }), 'openmetrics')
+  const { samples } = text.get('http_server_request_duration_seconds')!
+  const traces = new Map(['/fails', '/fails-too', '/works', '/works-too'].map(route => [route, samples.filter(({ labels, exemplar }) => labels['http_route'] === route && exemplar !== undefined).map(({ labels, exemplar }) => [labels['error_type'], exemplar!.labels['trace_id']])]))
+  t.same([...traces], [['/fails', [['handler_error', failed]]], ['/fails-too', []], ['/works', [[undefined, worked]]], ['/works-too', []]])
+})

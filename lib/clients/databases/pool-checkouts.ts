@@ -16,12 +16,12 @@ export interface CheckoutForm {
   isTimeout (error: unknown): boolean
 }
 
-/** Marks callbacks of our own: cheaper than a WeakSet. */
-const IS_OURS = Symbol('is observed')
+/** Who observes a callback already: several stores may watch one pool. Cheaper than a WeakSet. */
+const kObservers = Symbol('observers')
 
 interface Callback {
   (this: unknown, ...given: unknown[]): unknown
-  [IS_OURS]?: boolean
+  [kObservers]?: readonly object[]
 }
 
 /** No run of the pool is asking for a connection. */
@@ -32,6 +32,7 @@ const NOTHING = Symbol('nothing')
  * to leave the pool as it was. A hot path, measured in bench.
  */
 export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm, observe: (connection: object) => void): () => void {
+  const alone = [db]
   /** What a run was given, until it asks for a connection. */
   let asking: unknown = NOTHING
   const restores = form.runs.map(name => replaceMethod(pool, name, original => function (...args) {
@@ -53,7 +54,7 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
   restores.push(replaceMethod(pool, form.checkout, (original, replacement) => function (...args) {
     const callback = args[0] as Callback | undefined
     // A pool may ask again, where a connection was lost while others waited.
-    if (!replacement.isOn || (typeof callback === 'function' && callback[IS_OURS] === true)) return Reflect.apply(original, this, args)
+    if (!replacement.isOn || (typeof callback === 'function' && callback[kObservers]?.includes(db) === true)) return Reflect.apply(original, this, args)
     const asked = asking
     asking = NOTHING
     const startedMs = performance.now()
@@ -88,7 +89,8 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
         db.handedOverMs = 0
       }
     }
-    ours[IS_OURS] = true
+    const others = callback[kObservers]
+    ours[kObservers] = others === undefined ? alone : [...others, db]
     return ours
   }
 
