@@ -6,6 +6,7 @@ import { Mysql2Connection, textOf } from './mysql2-connection.ts'
 import { POOL_ERRORS } from './mysql2-errors.ts'
 import type { CheckoutForm } from './pool-checkouts.ts'
 import { observeCheckouts } from './pool-checkouts.ts'
+import { PoolConnections } from './pool-connections.ts'
 
 /** What is used of a pool: its configuration and its private lists, where they are. */
 interface Mysql2Pool {
@@ -23,6 +24,7 @@ interface Queue {
 const CHECKOUTS: CheckoutForm = {
   runs: ['query', 'execute'],
   checkout: 'getConnection',
+  asksAgain: true,
   textOf,
   errorTypeOf,
   isTimeout: error => (error as { code?: unknown }).code === 'ETIMEDOUT' || errorTypeOf(error) === 'connection_timeout'
@@ -88,23 +90,15 @@ function attachCore (core: object, context: ClientContext): Attachment {
 
 function attachPool (pool: Mysql2Pool, context: ClientContext): Attachment {
   const db = context.db('mysql', pool.config.connectionConfig.database)
-  const connections = new WeakMap<object, Mysql2Connection>()
-  const observe = (connection: object): void => {
-    if (context.observed.has(connection)) return
-    context.observed.add(connection)
-    connections.set(connection, new Mysql2Connection(connection, db))
-  }
-  for (const connection of connectionsOf(pool)) observe(connection)
+  const connections = new PoolConnections(context.observed, connection => new Mysql2Connection(connection, db))
+  for (const connection of connectionsOf(pool)) connections.see(connection)
   const unwatch = db.watchPool(pool, readPool)
-  const restore = observeCheckouts(pool, db, CHECKOUTS, observe)
+  const restore = observeCheckouts(pool, db, CHECKOUTS, connection => connections.see(connection))
   return {
     detach () {
       restore()
       unwatch()
-      for (const connection of connectionsOf(pool)) {
-        if (connections.has(connection)) context.observed.delete(connection)
-        connections.get(connection)?.detach()
-      }
+      connections.leave(connectionsOf(pool))
     }
   }
 }

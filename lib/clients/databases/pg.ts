@@ -3,6 +3,7 @@ import type { PoolReading } from './db.ts'
 import { PgConnection, textOf } from './pg-connection.ts'
 import type { CheckoutForm } from './pool-checkouts.ts'
 import { observeCheckouts } from './pool-checkouts.ts'
+import { PoolConnections } from './pool-connections.ts'
 
 /** What is used of a pool of pg-pool: its public interface, and the list of its clients. */
 interface PgPool extends NodeJS.EventEmitter {
@@ -60,23 +61,15 @@ function attachClient (client: PgClient, context: ClientContext): Attachment {
 
 function attachPool (pool: PgPool, context: ClientContext): Attachment {
   const db = context.db('postgresql', databaseOf(pool))
-  const connections = new WeakMap<object, PgConnection>()
-  const observe = (client: object): void => {
-    if (context.observed.has(client)) return
-    context.observed.add(client)
-    connections.set(client, new PgConnection(client as PgClient, db))
-  }
-  pool._clients.forEach(observe)
+  const connections = new PoolConnections(context.observed, client => new PgConnection(client as PgClient, db))
+  for (const client of pool._clients) connections.see(client)
   const unwatch = db.watchPool(pool, readPool)
-  const restore = observeCheckouts(pool, db, CHECKOUTS, observe)
+  const restore = observeCheckouts(pool, db, CHECKOUTS, client => connections.see(client))
   return {
     detach () {
       restore()
       unwatch()
-      for (const client of pool._clients) {
-        if (connections.has(client)) context.observed.delete(client)
-        connections.get(client)?.detach()
-      }
+      connections.leave(pool._clients)
     }
   }
 }

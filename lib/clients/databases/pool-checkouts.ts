@@ -8,6 +8,8 @@ export interface CheckoutForm {
   readonly runs: readonly string[]
   /** The method that gives a connection: to a callback, or as a promise. */
   readonly checkout: string
+  /** Whether the pool calls `checkout` with the same callback again, where a connection was lost while others waited. @default false */
+  readonly asksAgain?: boolean
   /** The text of what a run is given first. */
   textOf (given: unknown): unknown
   /** The error type of a pool's own errors, which have no code. */
@@ -53,7 +55,6 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
   }
   restores.push(replaceMethod(pool, form.checkout, (original, replacement) => function (...args) {
     const callback = args[0] as Callback | undefined
-    // A pool may ask again, where a connection was lost while others waited.
     if (!replacement.isOn || (typeof callback === 'function' && callback[kObservers]?.includes(db) === true)) return Reflect.apply(original, this, args)
     const asked = asking
     asking = NOTHING
@@ -89,8 +90,7 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
         db.handedOverMs = 0
       }
     }
-    const others = callback[kObservers]
-    ours[kObservers] = others === undefined ? alone : [...others, db]
+    if (form.asksAgain === true) ours[kObservers] = callback[kObservers] === undefined ? alone : [...callback[kObservers], db]
     return ours
   }
 

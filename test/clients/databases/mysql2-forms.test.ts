@@ -244,13 +244,14 @@ t.test('what a callback asks for at once is not the statement that it is of', as
   await waiting
 })
 
-t.test('counts a wait once, also when the connection that it waited for is lost', async t => {
-  const { pool, connection, count, read } = await open(t, { connectionLimit: 1 })
+t.test('counts a wait once for each application, also when the connection that it waited for is lost', async t => {
+  const { pool, connection, ...first } = await open(t, { connectionLimit: 1 })
+  const second = await instrumented(t, pool, 'mysql')
   const waiting = pool.promise().query('select 1 from waiting')
   connection.destroy()
   await waiting
-  t.equal(count('SELECT', 'waiting'), 1)
-  t.equal((read('db_connection_wait_seconds') as HistogramValue).count, 2)
+  t.same([first, second].map(({ count }) => count('SELECT', 'waiting')), [1, 1])
+  t.same([first, second].map(({ read }) => (read('db_connection_wait_seconds') as HistogramValue).count), [2, 1], 'the first saw how the connection was taken, too')
 })
 
 t.test('sees the connections that a pool has when it is instrumented, and leaves them as they were', async t => {
