@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { FastifyBaseLogger } from 'fastify'
 
 /** When a scrape has to be over; `signal` tells whoever works for it. */

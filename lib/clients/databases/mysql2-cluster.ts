@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Attachment } from '../client-adapter.ts'
 import type { DbClient, StatementRow } from './db-client.ts'
 import { textOf } from './mysql2-connection.ts'

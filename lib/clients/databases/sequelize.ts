@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
