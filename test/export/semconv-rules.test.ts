@@ -202,7 +202,7 @@ t.test('target_info has the resource, and nothing else', async t => {
   t.equal(targets.length, 1)
   t.match(targets[0], { value: 1, labels: { service_name: 'shop', replicas: '3', k8s_pod_name: 'a', telemetry_sdk_language: 'nodejs' } })
   t.notOk(Object.keys(targets[0]!.labels).some(name => name === 'region' || name.startsWith('otel_scope')))
-  t.same(new SemconvView({}).of({ takenMs: 0, constantLabels: {}, families: [] }).families, [], 'an empty resource is none')
+  t.same(new SemconvView({}, true).of({ takenMs: 0, constantLabels: {}, families: [] }).families, [], 'an empty resource is none')
 })
 
 t.test('of two help texts the first is shown, and the points of both', async t => {
