@@ -46,13 +46,16 @@ const NAMES: [string, [NamedKind, string, string, string][]][] = [
     ['exponential', 'jobs', '', 'jobs'],
     ['summary', 'jobs', '', 'jobs']
   ]],
-  ['the unit comes before _total, unless the name ends with it', [
+  ['the unit comes before _total, unless the name contains it as a word', [
     ['sum', 'io', 'By', 'io_bytes_total'],
     ['sum', 'io_total', 'By', 'io_bytes_total'],
     ['sum', 'io.bytes', 'By', 'io_bytes_total'],
     ['sum', 'io.bytes.total', 'By', 'io_bytes_total'],
     ['histogram', 'wait.seconds', 's', 'wait_seconds'],
-    ['histogram', 'wait.seconds.of.jobs', 's', 'wait_seconds_of_jobs_seconds'],
+    ['histogram', 'wait.seconds.of.jobs', 's', 'wait_seconds_of_jobs'],
+    ['sum', 'io.bytes.read', 'By', 'io_bytes_read_total'],
+    ['sum', 'bytes.per.second', 'By/s', 'bytes_per_second_total'],
+    ['sum', 'bytes.second', 'By/s', 'bytes_second_bytes_per_second_total'],
     ['gauge', 'seconds', 's', 'seconds'],
     ['gauge', 'milliseconds', 's', 'milliseconds_seconds'],
     ['histogram', 'http.server.request.duration', 's', 'http_server_request_duration_seconds'],
