@@ -49,7 +49,7 @@ export const OPENMETRICS: Dialect = {
   writer (family, bounds, constantText) {
     const writer = openMetricsWriter(family, bounds, constantText)
     const hasCreated = family.isSemconv === true && family.type !== 'gauge' && family.type !== 'info'
-    return hasCreated ? createdWriter(writer, openMetricsFamily(family).name, bounds.length + (family.type === 'counter' ? 2 : 3), constantText) : writer
+    return hasCreated ? createdWriter(writer, openMetricsFamily(family).name, bounds.length + (family.type === 'counter' ? 2 : 3)) : writer
   },
   end: '# EOF\n',
   hasExemplars: family => family.type === 'histogram' || openMetricsFamily(family).type === 'counter'

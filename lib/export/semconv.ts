@@ -40,10 +40,10 @@ export class SemconvView {
     const { name, unit, kind, scope = OWN_SCOPE, origin } = family
     const isInfo = origin.type === 'info'
     return {
-      name: isInfo ? toPrometheusName(name, '', kind) : toPrometheusName(name, unit, kind),
+      name: isInfo ? `${toPrometheusName(name, '', kind).replace(/_info$/, '')}_info` : toPrometheusName(name, unit, kind),
       help: family.description,
       type: isInfo ? 'info' : TYPE_OF[kind],
-      unit: toPrometheusUnit(unit, kind),
+      unit: isInfo ? undefined : toPrometheusUnit(unit, kind),
       scope,
       otlp: { name, isUpDown: kind === 'updown' },
       isSemconv: true,

@@ -187,6 +187,8 @@ t.test('types follow the kinds of data; an info is one', async t => {
   meter.createGauge('a.gauge', { unit: 'Cel' }).record(1)
   meter.createHistogram('a.histogram', { unit: 'ms' }).record(1)
   vitals.info({ name: 'service_info', help: 'Service.', labels: ['version'], otlp: { name: 'service.info' } }).set({ version: '1' })
+  vitals.info({ name: 'release_info', help: 'Release.', labels: ['version'], otlp: { name: 'release.bytes', unit: 'By' } }).set({ version: '1' })
+  t.equal((await scrape('prometheus')).get('release_bytes_info')?.type, 'gauge', 'the older format has no infos, but their suffix')
   const families = await scrape('openmetrics')
   const seen = Object.fromEntries([...families.values()].map(({ name, type, unit, help }) => [name, [type, unit, help]]))
   t.match(seen, {
@@ -195,6 +197,7 @@ t.test('types follow the kinds of data; an info is one', async t => {
     a_gauge_celsius: ['gauge', 'celsius'],
     a_histogram_milliseconds: ['histogram', 'milliseconds'],
     service: ['info', undefined, 'Service.'],
+    release_bytes: ['info', undefined, 'Release.'],
     target: ['info', undefined, 'Target metadata']
   })
 })
