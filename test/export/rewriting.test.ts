@@ -17,8 +17,8 @@ t.test('writes over what it kept and arrives at the text that a first writing gi
   const level = registry.gauge({ name: 'level', help: 'A level' })
   const levels = [NaN, Infinity, -Infinity, -0, -3, 1e21, 5, 12.5]
   const steps = [1, 9, 90, 0.5, 2 ** 31, 1e15, 2 ** 53]
-  const open = { prometheus: () => new Exposition(registry), semconv: () => new Exposition(registry, createView('semconv', true, undefined, () => {})) }
-  const expositions = [[open.prometheus, open.prometheus()], [open.semconv, open.semconv()]] as const
+  const viewed = (hasScopeLabels: boolean) => () => new Exposition(registry, createView('semconv', hasScopeLabels, undefined, () => {}))
+  const expositions = [() => new Exposition(registry), viewed(true), viewed(false)].map(open => [open, open()] as const)
   const random = new Random(1)
   let rendered = 0
 
@@ -53,7 +53,7 @@ t.test('writes over what it kept and arrives at the text that a first writing gi
     // A scraper that leaves early must not spoil what is kept.
     if (round % 7 === 0) for (const [, exposition] of expositions) for await (const chunk of exposition.scrape('prometheus')) if (chunk.length > 0) break
   }
-  t.equal(rendered, 1_000)
+  t.equal(rendered, 1_500)
 })
 
 t.test('leaves the slices that a slow reader still holds as they were', async t => {
@@ -67,4 +67,17 @@ t.test('leaves the slices that a slow reader still holds as they were', async t 
   for (let n = 0; n < 600; n++) counted.inc({ n })
   t.not(await exposition.render('prometheus'), text)
   t.equal(Buffer.concat(held).toString(), text)
+})
+
+t.test('a series without any label is written over too, with since when it counts', async t => {
+  const registry = new Registry()
+  const bare = registry.counter({ name: 'bare_total', help: 'Counts' })
+  const open = (): Exposition => new Exposition(registry, createView('semconv', false, undefined, () => {}))
+  const exposition = open()
+  for (let round = 0; round < 4; round++) {
+    bare.inc(7)
+    const kept = await exposition.render('openmetrics')
+    t.equal(kept, await open().render('openmetrics'))
+    t.match(kept, new RegExp(`\nbare_total ${round * 7 + 7}\nbare_created [\\d.]+\n`))
+  }
 })
