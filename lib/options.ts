@@ -95,6 +95,8 @@ export interface VitalsOptions {
   readonly registries?: readonly PromRegistry[]
   /** `'semconv'` shows Prometheus the OpenTelemetry names. @default 'prometheus' */
   readonly naming?: Naming
+  /** Whether `/v1/metrics` tells by labels `otel_scope_*` who recorded what: of OpenTelemetry meters, and of all under `naming: 'semconv'`. @default true */
+  readonly scopeLabels?: boolean
   /** Attaches the trace of the active span to counters and histogram buckets. @default false */
   readonly exemplars?: boolean
   /** Counts the HTTP requests that the process makes: by `fetch`, undici, `node:http` and `node:https`. @default false */
@@ -134,6 +136,7 @@ export interface ResolvedOptions {
   readonly meters: boolean | MeterBridge
   readonly registries: readonly PromRegistry[]
   readonly naming: Naming
+  readonly scopeLabels: boolean
   readonly exemplars: boolean
   readonly outbound: boolean
 }

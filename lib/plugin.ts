@@ -44,7 +44,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     : new Registry({ recording: false })
   const isPushing = otlp.targets.length > 0
   const resource = enabled && (isPushing || naming === 'semconv') ? await loadResource(otlp.resource) : undefined
-  const exposition = new Exposition(registry, createView(naming, resource?.attributes as Attributes | undefined, log.warn))
+  const exposition = new Exposition(registry, createView(naming, options.scopeLabels, resource?.attributes as Attributes | undefined, log.warn))
   let pusher: Pusher | undefined
   let recorder: Recorder | undefined
   let clients: Clients | undefined

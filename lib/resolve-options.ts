@@ -14,7 +14,7 @@ import { Registry } from './series/registry.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry', 'otlp', 'meters', 'registries', 'naming', 'exemplars', 'outbound'] as const
+const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry', 'otlp', 'meters', 'registries', 'naming', 'scopeLabels', 'exemplars', 'outbound'] as const
 const LABEL_VARIABLE = /^METRICS_LABEL_(.+)$/
 const MOST_SERIES = 10_000_000
 const LONGEST_WINDOW_MS = 86_400_000
@@ -27,7 +27,7 @@ const variable = new Check('FSV_ERR_INVALID_OPTION', 'Environment variable')
 export function resolveOptions (given: VitalsOptions, environment: Environment): ResolvedOptions {
   // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
-  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', exemplars = false, outbound = false } = root.object('options', ours, OPTIONS)
+  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', scopeLabels = true, exemplars = false, outbound = false } = root.object('options', ours, OPTIONS)
   const wish = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED']) : option.boolean('enabled', enabled)
   const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
   const push = resolveOtlp(wish === false || (otlp === undefined && isPushedElsewhere(meters)) ? false : otlp, environment)
@@ -53,6 +53,7 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     meters: isEnabled && resolveMeters(meters, environment),
     registries: resolveRegistries(registries),
     naming: option.oneOf('naming', naming, ['prometheus', 'semconv']),
+    scopeLabels: option.boolean('scopeLabels', scopeLabels),
     exemplars: option.boolean('exemplars', exemplars),
     outbound: option.boolean('outbound', outbound)
   })

@@ -102,7 +102,7 @@ function toBank (readings: readonly Reading[], type: SnapshotType): BankSnapshot
       bounds.forEach((_, i) => { cells[at + 2 + i] = parts[i]!.value - (isHistogram && i > 0 ? parts[i - 1]!.value : 0) })
     }
     cells[at + stride - 1] = known.sinceMs
-    if (parts.some(({ exemplar }) => exemplar !== undefined)) exemplars.set(row, parts.map(({ exemplar }) => exemplar))
+    if (parts.some(({ exemplar }) => exemplar !== undefined)) exemplars.set(row, parts.map(({ exemplar }) => exemplar && [exemplar]))
   })
   return { bounds, stride, cells, series: readings.map(({ known }) => known.identity), ...(exemplars.size > 0 && { exemplars }) }
 }

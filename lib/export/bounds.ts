@@ -16,3 +16,8 @@ export function toOpenMetricsBound (bound: number): string {
   }
   return Number.isInteger(bound) ? `${bound}.0` : String(bound)
 }
+
+/** Whether bounds are the same. */
+export function areBounds (a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((bound, i) => bound === b[i]))
+}

@@ -1,5 +1,6 @@
 import type { FamilySnapshot } from '../series/snapshot.ts'
 import { toOpenMetricsBound, toPrometheusBound } from './bounds.ts'
+import { createdWriter } from './created-writer.ts'
 import type { RowWriter } from './row-writer.ts'
 import { histogramWriter, scalarWriter } from './row-writer.ts'
 import { summaryWriter } from './summary-writer.ts'
@@ -26,9 +27,10 @@ export const PROMETHEUS: Dialect = {
   head ({ name, help, type }) {
     return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type === 'info' ? 'gauge' : type}\n`
   },
-  writer ({ name, type }, bounds, constantText) {
-    if (type === 'summary') return summaryWriter(name, bounds.map(toPrometheusBound), constantText)
-    return type === 'histogram' ? histogramWriter(name, bounds.map(toPrometheusBound), constantText, true) : scalarWriter(name, constantText)
+  writer ({ name, type, isSemconv = false }, bounds, constantText) {
+    if (type === 'summary') return summaryWriter(name, bounds.map(toPrometheusBound), constantText, isSemconv)
+    if (type !== 'histogram') return scalarWriter(name, constantText)
+    return histogramWriter(name, bounds.map(toPrometheusBound), constantText, isSemconv && isBelowZero(bounds) ? 'count' : 'sum and count')
   },
   end: '',
   hasExemplars: () => false
@@ -44,12 +46,23 @@ export const OPENMETRICS: Dialect = {
     const unit = family.unit !== undefined && name.endsWith(`_${family.unit}`) ? `# UNIT ${name} ${family.unit}\n` : ''
     return `# TYPE ${name} ${type}\n${unit}# HELP ${name} ${escapeHelp(family.help).replaceAll('"', '\\"')}\n`
   },
-  writer ({ name, type }, bounds, constantText) {
-    if (type === 'summary') return summaryWriter(name, bounds.map(toOpenMetricsBound), constantText)
-    return type === 'histogram' ? histogramWriter(name, bounds.map(toOpenMetricsBound), constantText, (bounds[0] ?? 0) >= 0) : scalarWriter(name, constantText)
+  writer (family, bounds, constantText) {
+    const writer = openMetricsWriter(family, bounds, constantText)
+    const hasCreated = family.isSemconv === true && family.type !== 'gauge' && family.type !== 'info'
+    return hasCreated ? createdWriter(writer, openMetricsFamily(family).name, bounds.length + (family.type === 'counter' ? 2 : 3)) : writer
   },
   end: '# EOF\n',
   hasExemplars: family => family.type === 'histogram' || openMetricsFamily(family).type === 'counter'
+}
+
+function openMetricsWriter ({ name, type, isSemconv = false }: FamilySnapshot, bounds: readonly number[], constantText: string): RowWriter {
+  if (type === 'summary') return summaryWriter(name, bounds.map(toOpenMetricsBound), constantText, isSemconv)
+  return type === 'histogram' ? histogramWriter(name, bounds.map(toOpenMetricsBound), constantText, isBelowZero(bounds) ? 'none' : 'sum and count') : scalarWriter(name, constantText)
+}
+
+/** Whether values may be negative, and sums fall. */
+function isBelowZero (bounds: readonly number[]): boolean {
+  return bounds[0] !== undefined && bounds[0] < 0
 }
 
 const OPENMETRICS_SUFFIX: Readonly<Record<string, string>> = { counter: '_total', info: '_info' }

@@ -1,6 +1,7 @@
 import { ValueType } from '@opentelemetry/api'
 import type { DataPoint, MetricData } from '@opentelemetry/sdk-metrics'
 import type { Exemplar, RowExemplars } from '../series/snapshot.ts'
+import { isTraceLabel } from './trace-labels.ts'
 
 /** By point: what was recorded for it within a trace. The SDK's data has no place for exemplars. */
 export type PointExemplars = Map<DataPoint<unknown>, readonly Exemplar[]>
@@ -10,7 +11,7 @@ export type TracedMetric = MetricData & { readonly exemplars?: PointExemplars | 
 
 /** The exemplars of a point, if there are some that were recorded since then. */
 export function exemplarsSince (row: RowExemplars | undefined, sinceMs: number): readonly Exemplar[] | undefined {
-  const found = row?.filter(exemplar => exemplar !== undefined && exemplar.timestampMs >= sinceMs) as Exemplar[] | undefined
+  const found = row?.flatMap(slot => slot ?? []).filter(({ timestampMs }) => timestampMs >= sinceMs)
   return found === undefined || found.length === 0 ? undefined : found
 }
 
@@ -25,22 +26,19 @@ export interface OtlpExemplar {
   readonly attributes: readonly (readonly [string, string])[]
 }
 
-const TRACE_ID = /^[\da-f]{32}$/i
-const SPAN_ID = /^[\da-f]{16}$/i
-
 /**
  * An exemplar as OTLP has it: labels that name the trace and the span are its ids, every other is an attribute (compatibility
  * specification, "Exemplars").
  */
 export function toOtlpExemplar ({ value, timestampMs, labels }: Exemplar, { descriptor }: MetricData): OtlpExemplar {
-  const { trace_id: trace = '', span_id: span = '' } = labels
-  const [traceId, spanId] = [TRACE_ID.test(trace) ? trace : undefined, SPAN_ID.test(span) ? span : undefined]
+  const pairs = Object.entries(labels)
+  const { trace_id: traceId, span_id: spanId } = Object.fromEntries(pairs.filter(isTraceLabel)) as Readonly<Record<string, string | undefined>>
   return {
     timeUnixNano: BigInt(Math.round(timestampMs * 1_000)) * 1_000n,
     value,
     isInteger: descriptor.valueType === ValueType.INT && Number.isSafeInteger(value),
     traceId,
     spanId,
-    attributes: Object.entries(labels).filter(([name]) => !(name === 'trace_id' && traceId !== undefined) && !(name === 'span_id' && spanId !== undefined))
+    attributes: pairs.filter(pair => !isTraceLabel(pair))
   }
 }

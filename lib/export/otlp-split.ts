@@ -15,7 +15,7 @@ export function splitBanks (whole: readonly BankSnapshot[], parts: readonly Bank
   const places = new Map<string, Place>()
   whole.forEach((bank, b) => bank.series.forEach(({ text }, row) => places.set(text, { bank: b, row })))
   const rest = whole.map(bank => ({ ...bank, cells: bank.cells.slice() }))
-  const moved: (Exemplar | undefined)[] = []
+  const moved: Exemplar[] = []
   const split = parts.map(part => {
     const rows: number[] = []
     part.series.forEach((series, row) => {
@@ -25,7 +25,7 @@ export function splitBanks (whole: readonly BankSnapshot[], parts: readonly Bank
       if (place === undefined || rest[place.bank]!.stride !== part.stride) return
       subtract(rest[place.bank]!, place.row, part, row)
       rows.push(row)
-      moved.push(...part.exemplars?.get(row) ?? [])
+      moved.push(...(part.exemplars?.get(row) ?? []).flatMap(slot => slot ?? []))
     })
     return selectRows(part, rows)
   })
@@ -33,10 +33,10 @@ export function splitBanks (whole: readonly BankSnapshot[], parts: readonly Bank
 }
 
 /** A record that was split off took its exemplar along. */
-function withoutExemplars (bank: BankSnapshot, moved: readonly (Exemplar | undefined)[]): BankSnapshot {
+function withoutExemplars (bank: BankSnapshot, moved: readonly Exemplar[]): BankSnapshot {
   if (bank.exemplars === undefined || moved.length === 0) return bank
-  const keys = new Set(moved.flatMap(exemplar => exemplar === undefined ? [] : [keyOf(exemplar)]))
-  return { ...bank, exemplars: new Map([...bank.exemplars].map(([row, slots]) => [row, slots.map(exemplar => exemplar !== undefined && keys.has(keyOf(exemplar)) ? undefined : exemplar)])) }
+  const keys = new Set(moved.map(keyOf))
+  return { ...bank, exemplars: new Map([...bank.exemplars].map(([row, slots]) => [row, slots.map(slot => slot?.filter(exemplar => !keys.has(keyOf(exemplar))))])) }
 }
 
 function keyOf ({ value, labels }: Exemplar): string {

@@ -20,7 +20,7 @@ export function scalarWriter (name: string, constantText: string): RowWriter {
   const openBytes = Buffer.byteLength(`${open}} `)
   const bareBytes = Buffer.byteLength(bare)
   return {
-    write: ({ text }, cells, at, exemplars) => `${text === '' ? bare : `${open}${text}} `}${toSampleValue(cells[at]!)}${exemplarText(exemplars?.[0])}\n`,
+    write: ({ text }, cells, at, exemplars) => `${text === '' ? bare : `${open}${text}} `}${toSampleValue(cells[at]!)}${exemplarText(exemplars?.[0]?.[0])}\n`,
     patch ({ text }, cells, at, before, beforeAt, out, from, to) {
       out.copyTo(from + (text === '' ? bareBytes : openBytes + Buffer.byteLength(text)))
       out.number(cells[at]!)
@@ -30,8 +30,12 @@ export function scalarWriter (name: string, constantText: string): RowWriter {
   }
 }
 
-/** The lines of a histogram: its buckets, +Inf, sum and count; the last two not where OpenMetrics forbids them, as values may be negative. */
-export function histogramWriter (name: string, bounds: readonly string[], constantText: string, hasSum: boolean): RowWriter {
+/** Which lines of a histogram follow its buckets: where values may be negative, OpenMetrics forbids both, and OpenTelemetry the sum. */
+export type Totals = 'sum and count' | 'count' | 'none'
+
+/** The lines of a histogram: its buckets, +Inf, sum and count. */
+export function histogramWriter (name: string, bounds: readonly string[], constantText: string, totals: Totals): RowWriter {
+  const hasSum = totals === 'sum and count'
   const tails = [...bounds, '+Inf'].map(bound => `le="${bound}"} `)
   const constantBytes = constantText === '' ? 0 : Buffer.byteLength(constantText) + 1
   /** Bytes of each line before its number, the label text not counted. */
@@ -48,10 +52,11 @@ export function histogramWriter (name: string, bounds: readonly string[], consta
       let cumulative = 0
       for (let i = 0; i < bounds.length; i++) {
         cumulative += cells[at + 2 + i]!
-        lines += `${bucket}${tails[i]!}${cumulative}${exemplarText(exemplars?.[i])}\n`
+        lines += `${bucket}${tails[i]!}${cumulative}${exemplarText(exemplars?.[i]?.[0])}\n`
       }
-      lines += `${bucket}${tails[bounds.length]!}${cells[at]!}${exemplarText(exemplars?.[bounds.length])}\n`
-      return hasSum ? `${lines}${name}_sum${set}${toSampleValue(cells[at + 1]!)}\n${name}_count${set}${cells[at]!}\n` : lines
+      lines += `${bucket}${tails[bounds.length]!}${cells[at]!}${exemplarText(exemplars?.[bounds.length]?.[0])}\n`
+      if (hasSum) lines += `${name}_sum${set}${toSampleValue(cells[at + 1]!)}\n`
+      return totals === 'none' ? lines : `${lines}${name}_count${set}${cells[at]!}\n`
     },
     patch ({ text }, cells, at, before, beforeAt, out, from, to) {
       if (text === '' || !hasSum) return false

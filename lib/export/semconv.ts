@@ -6,6 +6,7 @@ import { attributesOf } from './otlp-attributes.ts'
 import type { OtlpBank, OtlpFamily, OtlpKind } from './otlp-view.ts'
 import { toOtlpFamilies } from './otlp-view.ts'
 import { OWN_SCOPE } from './own-scope.ts'
+import { oneOfEach } from './semconv-exemplars.ts'
 
 const TYPE_OF: Readonly<Record<OtlpKind, SnapshotType>> = { sum: 'counter', updown: 'gauge', gauge: 'gauge', histogram: 'histogram', exponential: 'histogram', summary: 'summary' }
 
@@ -19,9 +20,11 @@ const PART_LABEL: Partial<Record<OtlpKind, string>> = { histogram: 'le', exponen
  */
 export class SemconvView {
   readonly #target: FamilySnapshot
+  readonly #hasScopeLabels: boolean
   readonly #known = new WeakMap<SeriesIdentity, SeriesIdentity>()
 
-  constructor (resource: Attributes) {
+  constructor (resource: Attributes, hasScopeLabels: boolean) {
+    this.#hasScopeLabels = hasScopeLabels
     const target = toIdentity(toPrometheusLabels(resource))
     this.#target = {
       name: 'target_info', help: 'Target metadata', type: 'info', unit: undefined, banks: [{ bounds: [], stride: 2, cells: Float64Array.of(1, 0), series: [target] }]
@@ -37,19 +40,25 @@ export class SemconvView {
     const { name, unit, kind, scope = OWN_SCOPE, origin } = family
     const isInfo = origin.type === 'info'
     return {
-      name: isInfo ? toPrometheusName(name, '', kind) : toPrometheusName(name, unit, kind),
+      name: isInfo ? `${toPrometheusName(name, '', kind).replace(/_info$/, '')}_info` : toPrometheusName(name, unit, kind),
       help: family.description,
       type: isInfo ? 'info' : TYPE_OF[kind],
-      unit: toPrometheusUnit(unit, kind),
+      unit: isInfo ? undefined : toPrometheusUnit(unit, kind),
       scope,
-      banks: family.banks.map(bank => ({ ...bank, series: bank.series.map(series => this.#identityOf(series, bank.toAttributes, scope, constant, PART_LABEL[kind])) }))
+      otlp: { name, isUpDown: kind === 'updown' },
+      isSemconv: true,
+      banks: family.banks.map(bank => ({
+        ...bank,
+        exemplars: oneOfEach(bank),
+        series: bank.series.map(series => this.#identityOf(series, bank.toAttributes, scope, constant, PART_LABEL[kind]))
+      }))
     }
   }
 
   #identityOf (series: SeriesIdentity, toAttributes: OtlpBank['toAttributes'], scope: Scope, constant: Readonly<Record<string, string>>, partLabel: string | undefined): SeriesIdentity {
     let identity = this.#known.get(series)
     if (identity === undefined) {
-      const labels = toPrometheusLabels({ ...constant, ...attributesOf(series, toAttributes) }, toScopeLabels(scope))
+      const labels = toPrometheusLabels({ ...constant, ...attributesOf(series, toAttributes) }, this.#hasScopeLabels ? toScopeLabels(scope) : {})
       identity = toIdentity(Object.fromEntries(Object.entries(labels).map(([name, value]) => [name === partLabel ? `exported_${name}` : name, value])))
       this.#known.set(series, identity)
     }

@@ -1,5 +1,6 @@
 import { escapeLabelValue } from '../series/labels.ts'
 import type { BankSnapshot, FamilySnapshot, SeriesIdentity, Snapshot } from '../series/snapshot.ts'
+import { areBounds } from './bounds.ts'
 import { ByteWriter } from './byte-writer.ts'
 import type { Dialect } from './dialect.ts'
 import type { RowWriter } from './row-writer.ts'
@@ -92,11 +93,6 @@ function isSame (known: Chunk, series: readonly SeriesIdentity[], cells: Float64
   return true
 }
 
-/** Banks that join from elsewhere may have other bounds each time. */
-function areBounds (a: readonly number[], b: readonly number[]): boolean {
-  return a === b || (a.length === b.length && a.every((bound, i) => bound === b[i]))
-}
-
 function areEqual (a: Float64Array, b: Float64Array, at: number, length: number): boolean {
   for (let i = at, end = at + length; i < end; i++) if (a[i] !== b[i]) return false
   return true
@@ -151,6 +147,7 @@ export class TextWriter {
     if (text === undefined) this.#families.set(family.name, text = { head: Buffer.from(this.#dialect.head(family)), banks: [] })
     const { banks } = text
     family.banks.forEach(({ bounds }, i) => {
+      // Banks that join from elsewhere may have other bounds each time.
       if (banks[i] === undefined || !areBounds(banks[i].bounds, bounds)) banks[i] = new BankText(bounds, this.#dialect.writer(family, bounds, constantText))
     })
     return text

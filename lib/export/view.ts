@@ -1,23 +1,25 @@
+import type { Naming } from '../options.ts'
 import type { Attributes } from '../series/otlp-identity.ts'
 import type { FamilySnapshot, Snapshot } from '../series/snapshot.ts'
+import type { Clash } from './join-families.ts'
 import { joinFamilies } from './join-families.ts'
+import { ScopelessView } from './scopeless.ts'
 import { SemconvView } from './semconv.ts'
 
+const WHAT: Readonly<Record<Clash, string>> = { name: '', help: 'the help text of ', unit: 'the unit of ', series: 'some series of ' }
+const WHY: Readonly<Record<Clash, string>> = { name: 'that name already', help: 'another one', unit: 'another one', series: 'the same labels' }
+
 /** How the text formats see a snapshot: under which names, each once. What cannot be shown is reported once. */
-export function createView (naming: 'prometheus' | 'semconv', resource: Attributes | undefined, warn: (message: string) => void): (snapshot: Snapshot) => Snapshot {
-  const semconv = naming === 'semconv' ? new SemconvView(resource ?? {}) : undefined
+export function createView (naming: Naming, hasScopeLabels: boolean, resource: Attributes | undefined, warn: (message: string) => void): (snapshot: Snapshot) => Snapshot {
+  const names = naming === 'semconv' ? new SemconvView(resource ?? {}, hasScopeLabels) : hasScopeLabels ? undefined : new ScopelessView()
   const reported = new Set<string>()
-  const tell = (what: string, left: FamilySnapshot, shown: FamilySnapshot, why: string): void => {
-    const key = `${what}${left.type} ${left.name} of ${ownerOf(left)}`
+  const tell = (clash: Clash, left: FamilySnapshot, shown: FamilySnapshot): void => {
+    const key = `${WHAT[clash]}${left.type} ${left.name} of ${ownerOf(left)}`
     if (reported.has(key)) return
     reported.add(key)
-    warn(`Prometheus is not shown ${key}: ${shown.type} ${shown.name} of ${ownerOf(shown)} has ${why}`)
+    warn(`Prometheus is not shown ${key}: ${shown.type} ${shown.name} of ${ownerOf(shown)} has ${WHY[clash]}`)
   }
-  return snapshot => joinFamilies(
-    semconv === undefined ? snapshot : semconv.of(snapshot),
-    (left, shown) => tell('', left, shown, 'that name already'),
-    (left, shown) => tell('the help text of ', left, shown, 'another one')
-  )
+  return snapshot => joinFamilies(names === undefined ? snapshot : names.of(snapshot), tell)
 }
 
 function ownerOf ({ scope }: FamilySnapshot): string {

@@ -57,7 +57,7 @@ export function toPrometheusName (name: string, unit: string, kind: NamedKind): 
   const clean = sanitize(name, /[^a-zA-Z0-9_:]/g)
   const word = toPrometheusUnit(unit, kind)
   const base = kind === 'sum' ? clean.replace(/_total$/, '') : clean
-  const withUnit = word === undefined || base === word || base.endsWith(`_${word}`) ? base : `${base}_${word}`
+  const withUnit = word === undefined || `_${base}_`.includes(`_${word}_`) ? base : `${base}_${word}`
   return (kind === 'sum' ? `${withUnit}_total` : withUnit).replace(/_{2,}/g, '_')
 }
 

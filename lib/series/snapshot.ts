@@ -41,8 +41,8 @@ export interface Exemplar {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** One place for each bucket, +Inf included, or one for the value of a counter. */
-export type RowExemplars = readonly (Exemplar | undefined)[]
+/** One place for each bucket, +Inf included, or one for the value of a counter: what was recorded last, then the largest where that is another. */
+export type RowExemplars = readonly (readonly Exemplar[] | undefined)[]
 
 /** A metric at one instant. */
 export interface FamilySnapshot {
@@ -55,6 +55,8 @@ export interface FamilySnapshot {
   readonly otlp?: OtlpIdentity | false | undefined
   /** Who recorded it. @default this package */
   readonly scope?: Scope | undefined
+  /** Whether the text formats write it by OpenTelemetry's rules: since when it counts, and sums only where they never fall. @default false */
+  readonly isSemconv?: boolean | undefined
   /** Whether the text formats leave it out. @default false */
   readonly isHidden?: boolean | undefined
 }

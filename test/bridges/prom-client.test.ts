@@ -58,18 +58,23 @@ t.test('a counter of a registry in OpenMetrics mode keeps its name, and its exem
   t.match(findSample(text, 'sizes_bucket', { le: '1.0' }), { exemplar: { labels: { trace_id: 'def' }, value: 0.5 } })
 })
 
-t.test('an exemplar with more labels than OpenMetrics allows is left out', async t => {
+t.test('an exemplar with more labels than OpenMetrics allows has its trace alone, or is left out', async t => {
+  const ids = { trace_id: '4bf92f3577b34da6a3ce929d0e0e4736', span_id: '00f067aa0ba902b7' }
   const registry: PromRegistry = {
     contentType: 'text/plain',
     getMetricsAsArray: () => [{ name: 'odd_total', type: 'counter' }, { name: 'untyped' }],
     getMetricsAsJSON: async () => [
       { name: 'odd_total', help: 'Odd.', type: 0, values: [{ value: 1, exemplar: { labelSet: { text: 'x'.repeat(200) }, value: 1, timestamp: 1 } }] },
+      { name: 'traced_total', help: 'Traced.', type: 'counter', values: [{ value: 1, exemplar: { labelSet: { text: 'x'.repeat(62), ...ids }, value: 1, timestamp: 1 } }] },
+      { name: 'fits_total', help: 'Fits.', type: 'counter', values: [{ value: 1, exemplar: { labelSet: { text: 'x'.repeat(61), ...ids }, value: 1, timestamp: 1 } }] },
       { name: 'untyped', help: 'Of no type.', type: 'stateset', values: [] }
     ]
   }
   const { scrape } = await openStore(t, { registries: [registry] })
   const text = await scrape('openmetrics')
   t.equal(findSample(text, 'odd_total')!.exemplar, undefined)
+  t.same({ ...findSample(text, 'traced_total')!.exemplar!.labels }, ids)
+  t.same({ ...findSample(text, 'fits_total')!.exemplar!.labels }, { text: 'x'.repeat(61), ...ids })
   t.notOk(text.has('untyped'), 'nor a type that is not known')
 })
 

@@ -1,12 +1,7 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { askPrometheus, startPrometheus } from '../support/prometheus.ts'
 import { Clone, until } from './example.ts'
 
 // Builds a clone and starts a database: slow on a busy machine.
@@ -14,52 +9,14 @@ t.setTimeout(300_000)
 
 const clone = await Clone.make()
 t.teardown(() => clone.remove())
-const folder = await mkdtemp(join(tmpdir(), 'prometheus-'))
-t.teardown(() => rm(folder, { recursive: true }))
 
 const example = clone.start()
 const origin = await example.origin()
 
-/** Starts the real Prometheus with the configuration that the example shows; resolves with its address. */
-async function startPrometheus (): Promise<string> {
-  const [configuration] = await example.shows(/^scrape_configs:\n(?:[ ].*\n)+/m)
-  await writeFile(join(folder, 'prometheus.yml'), configuration)
-  const address = `127.0.0.1:${await freePort()}`
-  const prometheus = spawn('prometheus', [
-    `--config.file=${join(folder, 'prometheus.yml')}`,
-    `--storage.tsdb.path=${join(folder, 'data')}`,
-    `--web.listen-address=${address}`,
-  ], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let log = ''
-  prometheus.stderr.setEncoding('utf8').on('data', (text: string) => { log += text })
-  const ended = once(prometheus, 'exit')
-  t.teardown(async () => {
-    prometheus.kill()
-    await ended
-  })
-  await until(() => {
-    if (prometheus.exitCode !== null) throw new Error(`prometheus ended:\n${log}`)
-    return log.includes('Server is ready to receive web requests')
-  })
-  return `http://${address}`
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 interface Sample { metric: Record<string, string>, value: [time: number, value: string] }
 
 async function query (prometheus: string, expression: string): Promise<Sample[]> {
-  const response = await fetch(`${prometheus}/api/v1/query?query=${encodeURIComponent(expression)}`)
-  const { data, error } = await response.json() as { data?: { result: Sample[] }, error?: string }
-  if (data === undefined) throw new Error(`${expression}: ${error}`)
-  return data.result
+  return (await askPrometheus(prometheus, 'query', { query: expression }) as { result: Sample[] }).result
 }
 
 /** What this client has sent, by method, endpoint and status. */
@@ -77,7 +34,8 @@ async function send (method: string, path: string, endpoint: string, body?: unkn
 }
 
 t.test('Prometheus scrapes the example and counts what its client counted', async (t) => {
-  const prometheus = await startPrometheus()
+  const [configuration] = await example.shows(/^scrape_configs:\n(?:[ ].*\n)+/m)
+  const prometheus = await startPrometheus(t, configuration)
   const tasks = '/organizations/:organization/projects/:project/tasks'
 
   await send('POST', '/organizations', '/organizations', { slug: 'acme', name: 'Acme' })

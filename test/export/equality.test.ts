@@ -180,22 +180,43 @@ function pulledExemplars (exposition: ParsedExposition): Map<string, string> {
   return found
 }
 
+/** As the compatibility specification has them shown: of each bucket the largest, where it has none the highest of those below. */
 function pushedExemplars (received: ReturnType<OtlpReceiver['take']>): Map<string, string> {
   const found = new Map<string, string>()
   for (const metric of received.metrics.values()) {
     if (isOwnMetric(metric.name)) continue
+    const name = prometheusName(metric)
     for (const point of metric.points) {
-      for (const { value, timeMs, traceId, spanId, attributes } of point.exemplars) {
-        const name = prometheusName(metric)
-        const labels = labelsOf(metric, point)
-        // The receiver finds the bucket by the value.
-        const key = point.bounds === undefined ? keyOf(name, labels) : keyOf(`${name}_bucket`, { ...labels, le: String(point.bounds.find(bound => value <= bound) ?? Infinity) })
-        if (found.has(key)) throw new Error(`two exemplars for ${key}`)
+      const labels = labelsOf(metric, point)
+      const buckets = point.bounds === undefined ? [{ key: keyOf(name, labels), bound: Infinity }] : [...point.bounds, Infinity].map(bound => ({ key: keyOf(`${name}_bucket`, { ...labels, le: String(bound) }), bound }))
+      for (const { key, bound } of buckets) {
+        // Whatever lies below the bound: the largest of it is the bucket's own, or that of the nearest bucket which has one.
+        const [largest] = point.exemplars.filter(({ value }) => value <= bound).sort((a, b) => b.value - a.value)
+        if (largest === undefined) continue
+        const { value, timeMs, traceId, spanId, attributes } = largest
         found.set(key, exemplarText(value, timeMs, { ...attributes, ...(traceId !== '' && { trace_id: traceId }), ...(spanId !== '' && { span_id: spanId }) }))
       }
     }
   }
   return found
+}
+
+/** Since when the series that only grow count, in whole microseconds. */
+function pulledStarts (exposition: ParsedExposition): Samples {
+  const starts: Samples = new Map()
+  for (const { name, samples } of exposition.values()) {
+    for (const sample of samples) if (sample.name === `${name}_created` && !isOwnMetric(name)) starts.set(keyOf(name, sample.labels), Math.round(sample.value * 1e6))
+  }
+  return starts
+}
+
+function pushedStarts (received: ReturnType<OtlpReceiver['take']>): Samples {
+  const starts: Samples = new Map()
+  for (const metric of received.metrics.values()) {
+    if (isOwnMetric(metric.name) || (metric.kind !== 'histogram' && !metric.isMonotonic)) continue
+    for (const point of metric.points) starts.set(keyOf(prometheusName(metric).replace(/_total$/, ''), labelsOf(metric, point)), Math.round(point.startMs * 1e3))
+  }
+  return starts
 }
 
 for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
@@ -233,6 +254,14 @@ for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
         wait.observe({ i: 0 }, 5)
         orders.add(1)
       })
+      // Not the largest of their buckets.
+      inSpan(() => {
+        for (let i = 300; i < 700; i++) wait.observe({ i }, 1.001)
+        for (const counter of shared) counter.inc({ kind: 'mail' }, interval / 2)
+      })
+      // A series that begins anew.
+      wait.remove({ i: 7 })
+      traces[7] = inSpan(() => wait.observe({ i: 7 }, 2))
       logins.inc({ labels: { way: 'key' }, value: 1, exemplarLabels: { trace_id: traces[0]!, user_tier: 'gold' } })
       sizes.observe({ value: interval * 4, exemplarLabels: { traceID: 'of another kind' } })
       // Whatever is active while it is collected has nothing to do with it.
@@ -242,9 +271,13 @@ for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
       await pushing
       const received = receiver.take()
       const push = pushedExemplars(received)
-      const pull = pulledExemplars(parseExposition(await app.vitals.render({ format: 'openmetrics' }), 'openmetrics'))
-      t.same([...push].sort(), [...pull].sort())
+      const exposition = parseExposition(await app.vitals.render({ format: 'openmetrics' }), 'openmetrics')
+      t.same([...push].sort(), [...pulledExemplars(exposition)].sort())
       t.ok(push.size > 700, 'there is much to compare')
+      const starts = pulledStarts(exposition)
+      t.same(difference(starts, pushedStarts(received)), [])
+      t.same(difference(pushedStarts(received), starts), [])
+      t.ok(starts.size > 700)
       const textOf = (start: string): string[] => [...push].filter(([key]) => key.startsWith(start)).map(([, text]) => text)
       const waits = textOf('wait_seconds_bucket').join()
       t.ok(traces.slice(1).every(id => waits.includes(id)), 'each trace is there')

@@ -4,6 +4,8 @@ import { AlwaysOffSampler, AlwaysOnSampler, TracerProvider } from '@opentelemetr
 import fastify from 'fastify'
 import t from 'tap'
 import vitals from '../../lib/index.ts'
+import { withNext } from '../../lib/series/exemplars.ts'
+import type { Exemplar } from '../../lib/series/snapshot.ts'
 import { findSample, parseExposition } from '../support/exposition-grammar.ts'
 import { openStore } from '../support/store.ts'
 
@@ -76,7 +78,37 @@ function traced (record: () => unknown): string {
   return span.spanContext().traceId
 }
 
-t.test('metrics that are one under OpenTelemetry\'s names show for each bucket what was traced last', async t => {
+t.test('of each bucket the last is shown, and under OpenTelemetry\'s names the largest', async t => {
+  const [plain, semconv] = [await openStore(t, { exemplars: true, meters: false }), await openStore(t, { exemplars: true, naming: 'semconv', meters: false })]
+  const histograms = [plain, semconv].map(({ vitals: store }) => store.histogram({ name: 'wait_seconds', help: 'Waited.', buckets: [1, 10] }))
+  const counters = [plain, semconv].map(({ vitals: store }) => store.counter({ name: 'sent_bytes_total', help: 'Sent.' }))
+  const observe = (value: number): string => traced(() => histograms.forEach(histogram => histogram.observe(value)))
+  const send = (bytes: number): string => traced(() => counters.forEach(counter => counter.inc(bytes)))
+  const shown = async ({ scrape }: typeof plain): Promise<(string | undefined)[]> => {
+    const samples = [...(await scrape('openmetrics')).values()].flatMap(({ samples }) => samples)
+    return samples.filter(({ name }) => /^(?:wait_seconds_bucket|sent_bytes_total)$/.test(name)).map(({ exemplar }) => exemplar?.labels['trace_id'])
+  }
+  const [large, small, sameAsSmall] = [observe(3), observe(2), observe(2)]
+  t.notSame(small, sameAsSmall)
+  t.same(await shown(plain), [undefined, sameAsSmall, undefined, undefined])
+  t.same(await shown(semconv), [undefined, large, large, undefined])
+  const [lowest, equal] = [observe(0.5), observe(3)]
+  const [much, little] = [send(500), send(5)]
+  t.same(await shown(plain), [lowest, equal, undefined, little])
+  t.same(await shown(semconv), [lowest, equal, equal, much], 'of two that are as large, the last')
+})
+
+t.test('the largest of a bucket stays for a minute', async t => {
+  const at = (value: number, timestampMs: number): Exemplar => ({ value, timestampMs, labels: {} })
+  const [large, small, smaller, late, equal] = [at(9, 0), at(3, 100), at(2, 59_999), at(1, 60_000), at(9, 59_999)]
+  let kept = withNext(undefined, large)
+  t.same(kept, [large])
+  for (const next of [small, smaller]) t.same(kept = withNext(kept, next), [next, large])
+  t.same(withNext(kept, late), [late], 'then any other takes its place')
+  t.same(withNext(kept, equal), [equal])
+})
+
+t.test('metrics that are one under OpenTelemetry\'s names show for each bucket the largest of either, or that of the next bucket below that has one', async t => {
   const { vitals: store, scrape } = await openStore(t, { exemplars: true, naming: 'semconv', meters: false })
   const waits = [1, 2].map(i => store.histogram({ name: `wait_${i}_seconds`, help: 'Waited.', buckets: [1, 10, 100], otlp: { name: 'wait', unit: 's' } }))
   const shown = async (): Promise<(string | undefined)[]> => {
@@ -84,11 +116,15 @@ t.test('metrics that are one under OpenTelemetry\'s names show for each bucket w
     return ['1.0', '10.0', '100.0', '+Inf'].map(le => findSample(text, 'wait_seconds_bucket', { le, otel_scope_name: 'fastify-vitals', otel_scope_version: '0.1.0' })!.exemplar?.labels['trace_id'])
   }
   const first = traced(() => waits[0]!.observe(0.5))
-  t.same(await shown(), [first, undefined, undefined, undefined])
+  t.same(await shown(), [first, first, first, first])
   const second = traced(() => waits[1]!.observe(50))
-  t.same(await shown(), [first, undefined, second, undefined])
+  t.same(await shown(), [first, first, second, second])
   const third = traced(() => waits[0]!.observe(500))
-  t.same(await shown(), [first, undefined, second, third])
+  t.same(await shown(), [first, first, second, third])
+  traced(() => waits[1]!.observe(0.3))
+  t.same(await shown(), [first, first, second, third])
+  const fourth = traced(() => waits[1]!.observe(0.7))
+  t.same(await shown(), [fourth, fourth, second, third])
 })
 
 t.test('a failed request takes its trace to its error type, the others keep theirs or have none', async t => {
@@ -108,6 +144,10 @@ t.test('a failed request takes its trace to its error type, the others keep thei
   await app.inject('/works-too')
   const text = parseExposition(await app.vitals.render({ format: 'openmetrics' }), 'openmetrics')
   const { samples } = text.get('http_server_request_duration_seconds')!
-  const traces = new Map(['/fails', '/fails-too', '/works', '/works-too'].map(route => [route, samples.filter(({ labels, exemplar }) => labels['http_route'] === route && exemplar !== undefined).map(({ labels, exemplar }) => [labels['error_type'], exemplar!.labels['trace_id']])]))
+  const traces = new Map(['/fails', '/fails-too', '/works', '/works-too'].map(route => {
+    const found = samples.filter(({ labels, exemplar }) => labels['http_route'] === route && exemplar !== undefined)
+    const own = found.filter(({ exemplar }, i) => i === 0 || exemplar!.labels['trace_id'] !== found[i - 1]!.exemplar!.labels['trace_id'])
+    return [route, own.map(({ labels, exemplar }) => [labels['error_type'], exemplar!.labels['trace_id']])]
+  }))
   t.same([...traces], [['/fails', [['handler_error', failed]]], ['/fails-too', []], ['/works', [[undefined, worked]]], ['/works-too', []]])
 })

@@ -48,11 +48,17 @@ t.test('a failed request takes its exemplar along, and leaves the others behind'
   const app = fastify()
   t.teardown(() => app.close())
   await app.register(vitals, { endpoint: false, exemplars: true, buckets: { duration: [60] }, otlp: { endpoint: receiver.httpUrl, intervalMs: HOUR_MS } })
-  app.get('/mixed', (request, reply) => (request.query as { fail?: string }).fail === 'yes' ? Promise.reject(new Error('asked for')) : reply.code(500).send('on purpose'))
+  let longest = 0
+  // Each request takes longer than those before it, so that it is the largest of its bucket as well as the last.
+  app.get('/mixed', (request, reply) => {
+    for (const begun = performance.now(); performance.now() - begun <= longest * 1_000;);
+    return (request.query as { fail?: string }).fail === 'yes' ? Promise.reject(new Error('asked for')) : reply.code(500).send('on purpose')
+  })
   const push = async (): Promise<Record<string, string[]>> => {
     receiver.take()
     await app.vitals.push()
     const { points } = receiver.take().metrics.get('fastify-vitals http.server.request.duration')!
+    longest = Math.max(...points.flatMap(({ exemplars }) => exemplars.map(({ value }) => value)))
     return Object.fromEntries(points.map(point => [point.attributes['error.type'], tracesOf(point)]))
   }
   const answered = await inSpan(async () => await app.inject('/mixed'))
@@ -79,6 +85,25 @@ t.test('of two parts of one metric, each row has the last exemplar of either', a
     tick()
     const id = await inSpan(() => jobs[i]!.inc({ queue: 'mail' }))
     t.same(tracesOf((await push('jobs'))[0]!), [id])
+  }
+})
+
+t.test('the last of a bucket and the largest are pushed, a delta has those of its own time', async t => {
+  for (const temporality of ['cumulative', 'delta']) {
+    const { vitals: store, push } = await pushing(t, { temporality })
+    const waits = [1, 2].map(i => store.histogram({ name: `wait_${i}_seconds`, help: 'Waited.', buckets: [10], otlp: { name: 'wait' } }))
+    const observe = async (i: number, value: number): Promise<string> => {
+      tick()
+      return await inSpan(() => waits[i]!.observe(value))
+    }
+    const pushed = async (): Promise<string[][]> => (await push('wait')).map(tracesOf)
+    const [, large, small] = [await observe(0, 4), await observe(0, 7), await observe(0, 5)]
+    t.same(await pushed(), [[small, large]])
+    tick()
+    const smaller = await observe(0, 3)
+    t.same(await pushed(), [temporality === 'delta' ? [smaller] : [smaller, large]])
+    const [larger, last] = [await observe(1, 8), await observe(1, 2)]
+    t.same(await pushed(), [[last, larger]], 'of two parts of one metric, those of either')
   }
 })
 

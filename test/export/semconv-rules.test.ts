@@ -46,13 +46,16 @@ const NAMES: [string, [NamedKind, string, string, string][]][] = [
     ['exponential', 'jobs', '', 'jobs'],
     ['summary', 'jobs', '', 'jobs']
   ]],
-  ['the unit comes before _total, unless the name ends with it', [
+  ['the unit comes before _total, unless the name contains it as a word', [
     ['sum', 'io', 'By', 'io_bytes_total'],
     ['sum', 'io_total', 'By', 'io_bytes_total'],
     ['sum', 'io.bytes', 'By', 'io_bytes_total'],
     ['sum', 'io.bytes.total', 'By', 'io_bytes_total'],
     ['histogram', 'wait.seconds', 's', 'wait_seconds'],
-    ['histogram', 'wait.seconds.of.jobs', 's', 'wait_seconds_of_jobs_seconds'],
+    ['histogram', 'wait.seconds.of.jobs', 's', 'wait_seconds_of_jobs'],
+    ['sum', 'io.bytes.read', 'By', 'io_bytes_read_total'],
+    ['sum', 'bytes.per.second', 'By/s', 'bytes_per_second_total'],
+    ['sum', 'bytes.second', 'By/s', 'bytes_second_bytes_per_second_total'],
     ['gauge', 'seconds', 's', 'seconds'],
     ['gauge', 'milliseconds', 's', 'milliseconds_seconds'],
     ['histogram', 'http.server.request.duration', 's', 'http_server_request_duration_seconds'],
@@ -184,6 +187,8 @@ t.test('types follow the kinds of data; an info is one', async t => {
   meter.createGauge('a.gauge', { unit: 'Cel' }).record(1)
   meter.createHistogram('a.histogram', { unit: 'ms' }).record(1)
   vitals.info({ name: 'service_info', help: 'Service.', labels: ['version'], otlp: { name: 'service.info' } }).set({ version: '1' })
+  vitals.info({ name: 'release_info', help: 'Release.', labels: ['version'], otlp: { name: 'release.bytes', unit: 'By' } }).set({ version: '1' })
+  t.equal((await scrape('prometheus')).get('release_bytes_info')?.type, 'gauge', 'the older format has no infos, but their suffix')
   const families = await scrape('openmetrics')
   const seen = Object.fromEntries([...families.values()].map(({ name, type, unit, help }) => [name, [type, unit, help]]))
   t.match(seen, {
@@ -192,6 +197,7 @@ t.test('types follow the kinds of data; an info is one', async t => {
     a_gauge_celsius: ['gauge', 'celsius'],
     a_histogram_milliseconds: ['histogram', 'milliseconds'],
     service: ['info', undefined, 'Service.'],
+    release_bytes: ['info', undefined, 'Release.'],
     target: ['info', undefined, 'Target metadata']
   })
 })
@@ -202,7 +208,7 @@ t.test('target_info has the resource, and nothing else', async t => {
   t.equal(targets.length, 1)
   t.match(targets[0], { value: 1, labels: { service_name: 'shop', replicas: '3', k8s_pod_name: 'a', telemetry_sdk_language: 'nodejs' } })
   t.notOk(Object.keys(targets[0]!.labels).some(name => name === 'region' || name.startsWith('otel_scope')))
-  t.same(new SemconvView({}).of({ takenMs: 0, constantLabels: {}, families: [] }).families, [], 'an empty resource is none')
+  t.same(new SemconvView({}, true).of({ takenMs: 0, constantLabels: {}, families: [] }).families, [], 'an empty resource is none')
 })
 
 t.test('of two help texts the first is shown, and the points of both', async t => {

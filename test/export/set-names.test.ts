@@ -46,7 +46,7 @@ const OWN: Row[] = [
 /** What a store says of its metrics that have a series. */
 function rowsOf (registry: Registry): Row[] {
   const snapshot = registry.snapshot()
-  const shown = new SemconvView({}).of(snapshot).families.filter(({ name }) => name !== 'target_info')
+  const shown = new SemconvView({}, true).of(snapshot).families.filter(({ name }) => name !== 'target_info')
   return toOtlpFamilies(snapshot).map(({ origin, name, unit, kind }, i) => [origin.name, name, unit, kind, shown[i]!.name])
 }
 

@@ -124,6 +124,11 @@ const kBrokenOpenMetrics: ReadonlyArray<readonly [fault: string, text: string, r
   ['a gauge named like a counter\'s start', '# TYPE a counter\na_total 1\n# TYPE a_created gauge\na_created 1\n# EOF\n', /both write a_created/, 5],
   ['a sum below zero', '# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum -1\nh_count 1\n# EOF\n', /negative/, 3],
   ['a sum with a negative bound', '# TYPE h histogram\nh_bucket{le="-1.0"} 0\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n# EOF\n', /negative bound/, 4],
+  ['a histogram with a count and no sum', '# TYPE h histogram\nh_bucket{le="-1.0"} 0\nh_bucket{le="+Inf"} 1\nh_count 1\n# EOF\n', /only one of sum and count/, 4],
+  ['a start before all time', '# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_created -1\n# EOF\n', /is a time and cannot be -1/, 3],
+  ['a start that never was', '# TYPE a counter\na_total 1\na_created +Inf\n# EOF\n', /is a time and cannot be Infinity/, 3],
+  ['the start of a counter apart from it', '# TYPE a counter\na_total{b="c"} 1\na_total{b="d"} 1\na_created{b="c"} 1\n# EOF\n', /not together/, 4],
+  ['the start of a histogram apart from it', '# TYPE h histogram\nh_bucket{b="c",le="+Inf"} 1\nh_bucket{b="d",le="+Inf"} 1\nh_created{b="c"} 1\n# EOF\n', /not together/, 4],
   ['a timestamp that is a word', 'a 1 now\n# EOF\n', /timestamp/, 1],
   ['an exemplar on a gauge', '# TYPE a gauge\na 1 # {} 1\n# EOF\n', /cannot have an exemplar/, 2],
   ['an exemplar on a sum', '# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 1 # {} 1\nh_count 1\n# EOF\n', /cannot have an exemplar/, 3],
@@ -153,6 +158,10 @@ t.test('reads a text that has everything the format can say', async t => {
     'h_bucket{le="+Inf"} 2',
     'h_sum -3.25',
     'h_count 2',
+    '# TYPE below histogram',
+    'below_bucket{le="-0.5"} 0',
+    'below_bucket{le="+Inf"} 2',
+    'below_count 2',
     'bare 0042',
     '# HELP s Summary.',
     '# TYPE s summary',
@@ -162,8 +171,8 @@ t.test('reads a text that has everything the format can say', async t => {
     ''
   ].join('\n')
   const parsed = parseExposition(Buffer.from(text), 'prometheus')
-  t.strictSame([...parsed.keys()], ['requests_total', 'temperature', 'h', 'bare', 's'])
-  t.strictSame([...parsed.values()].map(family => family.type), ['counter', 'gauge', 'histogram', 'untyped', 'summary'])
+  t.strictSame([...parsed.keys()], ['requests_total', 'temperature', 'h', 'below', 'bare', 's'])
+  t.strictSame([...parsed.values()].map(family => family.type), ['counter', 'gauge', 'histogram', 'histogram', 'untyped', 'summary'])
   t.equal(parsed.get('requests_total')?.help, 'Requests, with a \\ and a \n in it.')
   t.equal(parsed.get('h')?.help, undefined)
   t.equal(sampleValue(parsed, 'requests_total', { method: 'GET', path: 'a"b\\n\n}, {é😀' }), 3)
@@ -174,7 +183,7 @@ t.test('reads a text that has everything the format can say', async t => {
   t.equal(sampleValue(parsed, 'bare'), 42)
   t.equal(sampleValue(parsed, 'h_bucket', { le: '1e-05' }), 1)
   t.equal(sampleValue(parsed, 'missing'), undefined)
-  t.equal(countSamples(parsed), 14)
+  t.equal(countSamples(parsed), 17)
   t.equal((await checkMetrics(text)).parses, true, 'promtool takes it too')
   t.equal(parseExposition('', 'prometheus').size, 0)
 })

@@ -231,13 +231,15 @@ function checkHistogram (family: ParsedFamily, samples: readonly ParsedSample[],
   }
   if (bound !== Infinity) fail(`${family.name} has no last bucket le="+Inf"`)
   if (count !== undefined && count.value !== below) fail(`${count.name} ${count.value} is not the +Inf bucket's ${below}`, count.line)
-  if ((sum === undefined) !== (count === undefined)) fail(`${family.name} has only one of sum and count`)
+  const negativeBound = Number(buckets[0]!.labels.le) < 0
+  // The text format leaves open whether there is a sum of values that may be negative; OpenTelemetry has it left out.
+  const mayLackSum = format === 'prometheus' && negativeBound && count !== undefined
+  if ((sum === undefined) !== (count === undefined) && !mayLackSum) fail(`${family.name} has only one of sum and count`)
   if (sum === undefined) {
-    if (format === 'prometheus') fail(`${family.name} has no sum and no count`)
+    if (format === 'prometheus' && count === undefined) fail(`${family.name} has no sum and no count`)
     return
   }
   if (Number.isNaN(sum.value)) fail(`${sum.name} is NaN`, sum.line)
-  const negativeBound = Number(buckets[0]!.labels.le) < 0
   if (format === 'openmetrics' && gauge === '') {
     if (negativeBound) fail(`${family.name} has a negative bound and so cannot have a sum`, sum.line)
     if (sum.value < 0) fail(`${sum.name} is negative`, sum.line)
@@ -262,6 +264,7 @@ function checkSummary (family: ParsedFamily, samples: readonly ParsedSample[]): 
 function checkSample (family: ParsedFamily, sample: ParsedSample, format: ExpositionFormat): void {
   const fail = (reason: string): never => { throw new ExpositionError(sample.line, reason) }
   const { labels, value } = sample
+  if (sample.name !== family.name && sample.name.endsWith('_created') && !(value >= 0 && value < Infinity)) fail(`${sample.name} is a time and cannot be ${value}`)
   if (family.type === 'counter' && !(value >= 0)) fail(`a counter cannot be ${value}`)
   if (family.type === 'info' && value !== 1) fail(`an info is always 1, not ${value}`)
   if (family.type === 'stateset') {
@@ -359,7 +362,7 @@ class Reader {
       const key = labelKey(sample.labels, own)
       const metric = metrics.get(key)
       if (metric === undefined) metrics.set(key, [sample])
-      else if (key !== lastKey && own !== undefined) throw new ExpositionError(sample.line, `the lines of ${family.name}${key} are not together`)
+      else if (key !== lastKey) throw new ExpositionError(sample.line, `the lines of ${family.name}${key} are not together`)
       else metric.push(sample)
       lastKey = key
     }
