@@ -9,6 +9,7 @@ import type { LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.
 import type { RouteHook } from './open-limiter.ts'
 import { openLimiter } from './open-limiter.ts'
 import { watchedRouteHook } from './route-hook.ts'
+import { kindOf } from './stores.ts'
 import { WatchedLimiter } from './watched-limiter.ts'
 import { watchStoresOf } from './watched-store.ts'
 
@@ -80,7 +81,10 @@ function watchLimiter (context: FastifyInstance, routeHook: RouteHook, decorator
     // What it has made before.
     const stop = listenToStores(store, () => watch.maybeMissesChecks(limiter))
     if (stop === undefined) watch.missesStore(limiter)
-    else context.addHook('onClose', async () => stop())
+    else {
+      if (kindOf(store) === 'custom' && typeof store.child === 'function') watch.mayMissStores(limiter)
+      context.addHook('onClose', async () => stop())
+    }
   }
   return limiter
 }

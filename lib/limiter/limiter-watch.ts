@@ -15,16 +15,22 @@ export type LimitFunction = (this: unknown, request: FastifyRequest, ...options:
 /** The marks that limiters leave on requests. */
 export type Marks = Record<symbol, unknown>
 
+/** Where it is said what is missing. */
+export interface LimiterLog {
+  info: (message: string) => void
+  warn: (message: string) => void
+}
+
 /** Puts a watch on the functions of limiters: they do what they did, and what they decide is seen. */
 export class LimiterWatch {
   readonly checks: CheckRecorder
-  readonly #warn: (message: string) => void
-  readonly #warned = new Set<string>()
+  readonly #log: LimiterLog
+  readonly #said = new Set<string>()
   readonly #own = new WeakSet<object>()
 
-  constructor (checks: CheckRecorder, warn: (message: string) => void) {
+  constructor (checks: CheckRecorder, log: LimiterLog) {
     this.checks = checks
-    this.#warn = warn
+    this.#log = log
   }
 
   /** The handler of a limiter. */
@@ -85,6 +91,11 @@ export class LimiterWatch {
     this.#warnOnce(`A store of the limiter of ${where} cannot be timed: rate_limit_store_duration_seconds lacks it. It cannot be changed and was made before fastify-vitals was registered; nor is it seen what checks a function of createRateLimit() or a hook of another plugin makes with it. Register fastify-vitals first`)
   }
 
+  /** A limiter may have made stores that are not heard when they are called. */
+  mayMissStores ({ where }: WatchedLimiter): void {
+    this.#log.info(`The limiter of ${where} has a store of the application's own and was registered before fastify-vitals: should its child() make stores of another class, the checks with them of functions of createRateLimit() from before are neither counted nor noticed, nor those of hooks of other plugins that call the limiter late. Register fastify-vitals first`)
+  }
+
   /** A limiter checks where nobody sees it begin or end. */
   missesChecks (limiter: WatchedLimiter): void {
     this.#tellOfChecks(limiter, '')
@@ -121,8 +132,8 @@ export class LimiterWatch {
   }
 
   #warnOnce (message: string): void {
-    if (this.#warned.has(message)) return
-    this.#warned.add(message)
-    this.#warn(message)
+    if (this.#said.has(message)) return
+    this.#said.add(message)
+    this.#log.warn(message)
   }
 }

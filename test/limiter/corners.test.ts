@@ -23,7 +23,7 @@ t.test('a Fastify that keeps its contexts elsewhere is one context without hooks
   t.strictSame(contextsOf(app), [app])
   t.equal(rootOf(app), app)
   t.strictSame(hooksOf(app), {})
-  const { watch } = createLimiter(createRegistry(), { authenticated: undefined, labels: undefined }, nowhere, () => {})
+  const { watch } = createLimiter(createRegistry(), { authenticated: undefined, labels: undefined }, nowhere, { info () {}, warn () {} })
   attachLimiterWatch(app, watch)
   t.strictSame(hooks, ['onReady', 'onClose'])
   const checks = new CheckRecorder(new LimiterMetrics(createRegistry(), []), { authenticated: undefined, labels: undefined }, () => '/a')
