@@ -5,6 +5,7 @@ import { DECORATORS, watchComingLimiters } from './coming-limiters.ts'
 import { watchEarlierRoutes } from './earlier-routes.ts'
 import { isLimiterDecorator, isLimiterRouteHook } from './known-functions.ts'
 import { listenToStores } from './learn-stores.ts'
+import { limiterMarksOf } from './limiter-marks.ts'
 import type { LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
 import type { RouteHook } from './open-limiter.ts'
 import { openLimiter } from './open-limiter.ts'
@@ -38,9 +39,15 @@ export function attachLimiterWatch (app: FastifyInstance, watch: LimiterWatch): 
   })
   app.addHook('onReady', async () => {
     stop()
-    if (limiters.length === 0 && contextsOf(app).some(context => context.hasPlugin('@fastify/rate-limit'))) watch.missesLimiter()
+    if (isAnyMissing(app, limiters)) watch.missesLimiter()
   })
   app.addHook('onClose', async () => stop())
+}
+
+/** Whether there is a limiter that was not recognised: by the marks on requests, or by its name where it has none. */
+function isAnyMissing (app: FastifyInstance, limiters: readonly WatchedLimiter[]): boolean {
+  for (const mark of limiterMarksOf(app)) if (!limiters.some(({ ran }) => ran === mark)) return true
+  return limiters.length === 0 && contextsOf(app).some(context => context.hasPlugin('@fastify/rate-limit'))
 }
 
 /** Limiters that were there before us. A hook is in the lists of all contexts below the limiter's. */

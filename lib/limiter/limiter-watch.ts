@@ -101,6 +101,11 @@ export class LimiterWatch {
     this.#tellOfChecks(limiter, '')
   }
 
+  /** A hook of another lets a limiter check and does not say when it has ended. */
+  missesBypasses ({ where }: WatchedLimiter): void {
+    this.#warnOnce(`Of the checks of the limiter of ${where}, those that ask no store, bypassed or failed, are not all counted: a hook of another plugin from before fastify-vitals was registered makes them, and does not wait for them or answers by itself. Register fastify-vitals first`)
+  }
+
   /** A store that nobody knows, of the class that a limiter's have, was called. */
   maybeMissesChecks (limiter: WatchedLimiter): void {
     this.#tellOfChecks(limiter, ', unless it is another application of this process that makes them')
@@ -111,9 +116,9 @@ export class LimiterWatch {
     this.#warnOnce(`${route} has a limit with headers switched off and was declared before fastify-vitals was registered: what they tell is missing. Register fastify-vitals first`)
   }
 
-  /** A route that was declared before us bans, and its errors may not tell. */
-  missesBans (route: string): void {
-    this.#warnOnce(`${route} bans, has errors of its own and was declared before fastify-vitals was registered: of its refusals, only those with statusCode 403 count as banned. Register fastify-vitals first`)
+  /** A route that was declared before us bans, and its errors may not tell, for a reason. */
+  missesBans (route: string, reason: string): void {
+    this.#warnOnce(`${route} bans, ${reason} and was declared before fastify-vitals was registered: of its refusals, only those with statusCode 403 count as banned. Register fastify-vitals first`)
   }
 
   timesOf (store: Store): StoreTimes {
@@ -128,7 +133,7 @@ export class LimiterWatch {
   #tellOfChecks (limiter: WatchedLimiter, unless: string): void {
     if (limiter.isToldOf) return
     limiter.isToldOf = true
-    this.#warnOnce(`The limiter of ${limiter.where} makes checks that are not counted${unless}: by a function of createRateLimit() from before fastify-vitals was registered, or by a hook of another plugin that calls the limiter late or with a callback. Register fastify-vitals first`)
+    this.#warnOnce(`The limiter of ${limiter.where} makes checks that are not counted${unless}: by a function of createRateLimit() from before fastify-vitals was registered, or by a hook of another plugin that calls the limiter late or does not wait for it. Register fastify-vitals first`)
   }
 
   #warnOnce (message: string): void {
