@@ -70,7 +70,8 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     const startedMs = performance.now()
     try {
       if (typeof callback === 'function') return original.call(this, observed(callback, asked, startedMs))
-      return (Reflect.apply(original, this, args) as Promise<unknown>).then(connection => {
+      // mysql2 returns nothing, and throws later, where it is given no callback.
+      return (Reflect.apply(original, this, args) as Promise<unknown> | undefined)?.then(connection => {
         succeeded(startedMs, connection)
         return connection
       }, error => {
