@@ -17,6 +17,13 @@ export function hooksOf (context: FastifyInstance): Record<string, unknown> {
   return (kHooks === undefined ? {} : (context as Tree)[kHooks]) as Record<string, unknown>
 }
 
+/** What requests of a context have been decorated with, apart from functions; empty where Fastify's list is not found. */
+export function requestPropertiesOf (context: FastifyInstance): (string | symbol)[] {
+  const kRequest = symbolOf(context, 'fastify.Request')
+  const { props } = (kRequest === undefined ? { props: [] } : (context as Tree)[kRequest]) as { props: { readonly key: string | symbol }[] }
+  return props.map(({ key }) => key)
+}
+
 /** The context that all others inherit from. */
 export function rootOf (app: FastifyInstance): FastifyInstance {
   const kChildren = symbolOf(app, 'fastify.children')

@@ -74,7 +74,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     })
   }
   if (options.isWithoutWayOut) log.info(NO_WAY_OUT)
-  const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log.warn)
+  const limiter = createLimiter(registry, options.limiter, request => recorder?.routes.of(request)?.endpoint, log)
   const watchLimiters = enabled && options.limiter !== false ? (other: FastifyInstance): void => attachLimiterWatch(other, limiter.watch) : undefined
   watchLimiters?.(app)
   const endpoint = enabled && options.endpoint

@@ -5,10 +5,12 @@ import { DECORATORS, watchComingLimiters } from './coming-limiters.ts'
 import { watchEarlierRoutes } from './earlier-routes.ts'
 import { isLimiterDecorator, isLimiterRouteHook } from './known-functions.ts'
 import { listenToStores } from './learn-stores.ts'
+import { limiterMarksOf } from './limiter-marks.ts'
 import type { LimiterWatch, LimitFunction, LimitHandler } from './limiter-watch.ts'
 import type { RouteHook } from './open-limiter.ts'
 import { openLimiter } from './open-limiter.ts'
 import { watchedRouteHook } from './route-hook.ts'
+import { kindOf } from './stores.ts'
 import { WatchedLimiter } from './watched-limiter.ts'
 import { watchStoresOf } from './watched-store.ts'
 
@@ -37,9 +39,15 @@ export function attachLimiterWatch (app: FastifyInstance, watch: LimiterWatch): 
   })
   app.addHook('onReady', async () => {
     stop()
-    if (limiters.length === 0 && contextsOf(app).some(context => context.hasPlugin('@fastify/rate-limit'))) watch.missesLimiter()
+    if (isAnyMissing(app, limiters)) watch.missesLimiter()
   })
   app.addHook('onClose', async () => stop())
+}
+
+/** Whether there is a limiter that was not recognised: by the marks on requests, or by its name where it has none. */
+function isAnyMissing (app: FastifyInstance, limiters: readonly WatchedLimiter[]): boolean {
+  for (const mark of limiterMarksOf(app)) if (!limiters.some(({ ran }) => ran === mark)) return true
+  return limiters.length === 0 && contextsOf(app).some(context => context.hasPlugin('@fastify/rate-limit'))
 }
 
 /** Limiters that were there before us. A hook is in the lists of all contexts below the limiter's. */
@@ -80,7 +88,10 @@ function watchLimiter (context: FastifyInstance, routeHook: RouteHook, decorator
     // What it has made before.
     const stop = listenToStores(store, () => watch.maybeMissesChecks(limiter))
     if (stop === undefined) watch.missesStore(limiter)
-    else context.addHook('onClose', async () => stop())
+    else {
+      if (kindOf(store) === 'custom' && typeof store.child === 'function') watch.mayMissStores(limiter)
+      context.addHook('onClose', async () => stop())
+    }
   }
   return limiter
 }

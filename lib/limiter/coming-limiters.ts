@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { isLimiterMark } from './limiter-marks.ts'
 import type { RouteHook } from './open-limiter.ts'
 
 /** What a limiter puts on its instance, where nobody has put anything of that name before. */
@@ -7,9 +8,6 @@ export type DecoratorName = (typeof DECORATORS)[number]
 
 /** Told of a limiter; gives the hook that is to be added in place of its own. */
 export type OnLimiter = (context: FastifyInstance, routeHook: RouteHook, decorators: readonly DecoratorName[]) => RouteHook
-
-/** How a limiter describes the mark of the requests on which it has decided. */
-const RAN = 'fastify.request.rateLimitRan'
 
 /**
  * Calls back for every @fastify/rate-limit that is registered from now on, however deep. It decorates requests with its
@@ -22,7 +20,7 @@ export function watchComingLimiters (root: FastifyInstance, onLimiter: OnLimiter
   const wrapped = {
     decorateRequest (this: FastifyInstance, ...args: unknown[]) {
       const [name] = args
-      if (typeof name === 'symbol' && name.description === RAN) {
+      if (isLimiterMark(name)) {
         coming = { context: this, had: DECORATORS.filter(decorator => this.hasDecorator(decorator)) }
         queueMicrotask(() => { coming = undefined })
       }

@@ -1,9 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HeaderFacts, noteHeaders } from './header-facts.ts'
+import { HookEnding } from './hook-ending.ts'
 import { endLesson, learnDuring } from './learn-stores.ts'
 import type { LearntStore, Lesson } from './learn-stores.ts'
 import type { LimiterWatch, Marks } from './limiter-watch.ts'
+import type { LimiterOptions } from './open-limiter.ts'
 import { ownLimitOf } from './route-hook.ts'
 import type { Hidden, WatchedLimiter } from './watched-limiter.ts'
 
@@ -48,11 +50,12 @@ export class EarlierHook {
   }
 
   call (self: unknown, request: FastifyRequest, reply: FastifyReply, rest: unknown[]): unknown {
-    const call = (): unknown => this.#original.call(self, request, reply, ...rest)
     const marks = request as unknown as Marks
     const undecided = this.#callsLeft > 0 ? this.#limiters.filter(({ ran }) => marks[ran] !== true) : []
-    if (undecided.length === 0) return call()
+    if (undecided.length === 0) return this.#original.call(self, request, reply, ...rest)
 
+    const ending = new HookEnding(rest)
+    const call = (): unknown => this.#original.call(self, request, reply, ...ending.rest)
     const facts = new HeaderFacts()
     const endNotes = this.#tellsByStore ? () => {} : noteHeaders(reply, facts)
     const lesson: Lesson | undefined = this.#tellsByStore || this.#lessonsLeft === 0 ? undefined : { timesOf: store => this.#watch.timesOf(store), store: undefined }
@@ -81,36 +84,42 @@ export class EarlierHook {
     this.#limiters = [limiter]
     this.#isKnown = true
     const check = checks[at]!
-    const isPromise = outcome instanceof Promise
     if (check.isBegun) {
       this.#tellsByStore = true
       end()
-      if (isPromise || check.isAsking) check.started(outcome as Promise<unknown>)
-      else this.#watch.missesChecks(limiter)
-    } else if (isPromise) {
-      const sight = { request, limiter, startMs, facts, lesson }
-      ;(outcome as Promise<unknown>).then(() => {
-        end()
-        this.#settled(sight)
-      }, error => {
-        end()
-        this.#threw(sight, error)
-      })
+      // It takes no notice of how a check ends that has asked its store, and a promise is not to reject unheard.
+      check.started(check.isAsking
+        ? Promise.resolve()
+        : new Promise<void>((resolve, reject) => ending.follow(outcome, reply, {
+          settled: resolve,
+          threw: reject,
+          unsettled: () => { if (!check.isAsking) this.#watch.missesBypasses(limiter) }
+        })))
     } else {
-      end()
-      this.#watch.missesChecks(limiter)
+      const sight = { request, limiter, startMs, facts, lesson }
+      ending.follow(outcome, reply, {
+        settled: () => { end(); this.#settled(sight) },
+        threw: error => { end(); this.#threw(sight, error) },
+        unsettled: () => {
+          end()
+          if (facts.hasDecided) this.#settled(sight)
+          else this.#watch.missesChecks(limiter)
+        }
+      })
     }
     return outcome
   }
 
   #settled (sight: Sight): void {
-    const { request, startMs, facts } = sight
+    const { request, limiter, startMs, facts } = sight
     const { checks } = this.#watch
     const seconds = secondsSince(startMs)
     const hidden = this.#learn(sight, true)
     // Whoever called the limiter may have kept its refusal to himself.
-    if (facts.isRefused) checks.rejected(request, seconds, 'exceeded', facts.limit)
-    else if (facts.hasDecided) {
+    if (facts.isRefused) {
+      checks.rejected(request, seconds, 'exceeded', facts.limit)
+      if (limiter.bansAt(limitOf(request))) this.#watch.missesBans(routeOf(request), 'has its errors kept by a hook of another plugin')
+    } else if (facts.hasDecided) {
       if (isUncounted(facts)) checks.failed(request, seconds, this.#store?.lastError)
       else checks.allowed(request, seconds, facts.remaining, facts.limit)
     } else if (hidden.allowed) checks.allowed(request, seconds, undefined, undefined)
@@ -134,8 +143,7 @@ export class EarlierHook {
 
   /** What the route hides, and, when its store has been called for the first time, what that costs. */
   #learn ({ request, limiter, facts, lesson }: Sight, isFulfilled: boolean): Hidden {
-    const { routeOptions: { config, url } } = request
-    const own = ownLimitOf(config) ?? {}
+    const own = limitOf(request)
     const hidden = limiter.hiddenAt(own)
     if (lesson !== undefined) {
       this.#lessonsLeft--
@@ -144,13 +152,22 @@ export class EarlierHook {
         this.#lessonsLeft = 0
         this.#hidesAllowed = !facts.hasDecided
         if (lesson.store?.isTimed !== true) this.#watch.missesStore(limiter)
-        const route = url === undefined ? 'A 404 handler' : `Route ${url}`
+        const route = routeOf(request)
         if ((this.#hidesAllowed && !hidden.allowed) || limiter.hidesHeadersAt(own)) this.#watch.missesHeaders(route)
-        if (limiter.bansSilentlyAt(own)) this.#watch.missesBans(route)
+        if (limiter.bansAt(own) && limiter.hasOwnErrorsAt(own)) this.#watch.missesBans(route, 'has errors of its own')
       }
     }
     return { allowed: hidden.allowed || this.#hidesAllowed, refused: hidden.refused }
   }
+}
+
+function limitOf ({ routeOptions: { config } }: FastifyRequest): LimiterOptions {
+  return ownLimitOf(config) ?? {}
+}
+
+/** A route, as messages name it. */
+function routeOf ({ routeOptions: { url } }: FastifyRequest): string {
+  return url === undefined ? 'A 404 handler' : `Route ${url}`
 }
 
 function secondsSince (startMs: number): number {

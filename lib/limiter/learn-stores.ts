@@ -16,10 +16,17 @@ export interface Lesson {
   store: LearntStore | undefined
 }
 
-type StorePrototype = { incr?: Call }
+/** What counts is of a class, by which its instances and those of its subclasses are heard. */
+interface Listened {
+  readonly listeners: Set<() => void>
+  readonly original: Call
+  readonly listening: Call
+}
+
+type StorePrototype = { incr: Call }
 
 const current = new AsyncLocalStorage<Lesson>()
-const listened = new Map<StorePrototype, { readonly listeners: Set<() => void>, readonly original: Call }>()
+const listened = new Map<StorePrototype, Listened>()
 /** Stores that a limiter of ours has: those that were found, and those that were made under our eyes. */
 const known = new WeakMap<object, LearntStore | undefined>()
 let lessonsUnderWay = 0
@@ -31,18 +38,19 @@ export function knowStore (store: Store): void {
 
 /**
  * A limiter that was there before us has made stores for the routes that have a limit of their own, and shows them to
- * nobody: a store is found when it is first called within a check. While stores of this class are listened to, their
+ * nobody: a store is found when it is first called within a check. While stores are listened to that count as this one does, their
  * `incr` says so, and calls `onUnknown` for one that is called otherwise. Returns what ends it; `undefined` where the class
  * cannot be listened to.
  */
 export function listenToStores (store: Store, onUnknown: () => void): (() => void) | undefined {
-  const prototype = Object.getPrototypeOf(store) as StorePrototype
+  const prototype = prototypeOf(store)
+  if (prototype === undefined) return undefined
   const entry = listened.get(prototype) ?? listen(prototype)
-  if (entry === undefined) return undefined
   entry.listeners.add(onUnknown)
   return () => {
     entry.listeners.delete(onUnknown)
-    if (entry.listeners.size > 0 || listened.get(prototype) !== entry) return
+    // Somebody else may have wrapped it since.
+    if (entry.listeners.size > 0 || prototype.incr !== entry.listening) return
     prototype.incr = entry.original
     listened.delete(prototype)
   }
@@ -59,43 +67,59 @@ export function endLesson (): void {
   if (--lessonsUnderWay === 0) current.disable()
 }
 
-function listen (prototype: StorePrototype): { readonly listeners: Set<() => void>, readonly original: Call } | undefined {
+/** Whose `incr` a store inherits; `undefined` where it cannot be listened to. */
+function prototypeOf (store: Store): StorePrototype | undefined {
+  let prototype: object | null = Object.getPrototypeOf(store) as object | null
+  while (prototype !== null && !Object.hasOwn(prototype, 'incr')) prototype = Object.getPrototypeOf(prototype) as object | null
+  const { value, writable } = (prototype === null ? undefined : Object.getOwnPropertyDescriptor(prototype, 'incr')) ?? {}
+  return typeof value === 'function' && writable === true ? prototype as StorePrototype : undefined
+}
+
+function listen (prototype: StorePrototype): Listened {
+  const listeners = new Set<() => void>()
   const { incr: original } = prototype
-  if (typeof original !== 'function' || Object.isFrozen(prototype)) return undefined
-  const entry = { listeners: new Set<() => void>(), original }
-  listened.set(prototype, entry)
-  prototype.incr = function (...args) {
+  const listening: Call = function (...args) {
     const store = this as Store
     if (known.has(store)) return original.apply(this, args)
     const lesson = currentLesson()
     if (lesson === undefined) {
-      for (const tell of entry.listeners) tell()
+      for (const tell of listeners) tell()
       return original.apply(this, args)
     }
-    learn(lesson, store, original)
-    return store.incr!(...args)
+    return learn(lesson, store, original, listening).apply(this, args)
   }
+  const entry = { listeners, original, listening }
+  listened.set(prototype, entry)
+  prototype.incr = listening
   return entry
 }
 
-function learn (lesson: Lesson, store: Store, original: Call): void {
-  const learnt: LearntStore = { lastError: undefined, isTimed: Object.isExtensible(store) }
+/** Times a store from now on; returns what does the call in which it was found. */
+function learn (lesson: Lesson, store: Store, original: Call, listening: Call): Call {
+  const learnt: LearntStore = { lastError: undefined, isTimed: isOpen(store) }
   known.set(store, learnt)
   lesson.store = learnt
-  if (!learnt.isTimed) return
+  if (!learnt.isTimed) return original
   const times = lesson.timesOf(store)
-  const incr: Call = function (this: unknown, key, callback, timeWindow, max) {
+  const timed = (call: Call): Call => function (this: unknown, key, callback, timeWindow, max) {
     const lesson = currentLesson()
     if (lesson !== undefined) lesson.store = learnt
     const startMs = performance.now()
-    return original.call(this, key, (error, result) => {
+    return call.call(this, key, (error, result) => {
       times.incr((performance.now() - startMs) / 1_000)
       if (error) learnt.lastError = error
       callback(error, result)
     }, timeWindow, max)
   }
+  // A subclass may add to what its class does.
+  const incr = store.incr!
   // Neither its class nor a list of its properties shows it.
-  Object.defineProperty(store, 'incr', { value: incr, configurable: true, writable: true })
+  Object.defineProperty(store, 'incr', { value: timed(incr === listening ? original : incr), configurable: true, writable: true })
+  return timed(original)
+}
+
+function isOpen (store: Store): boolean {
+  return Object.isExtensible(store) && Object.getOwnPropertyDescriptor(store, 'incr')?.configurable !== false
 }
 
 function currentLesson (): Lesson | undefined {

@@ -15,16 +15,22 @@ export type LimitFunction = (this: unknown, request: FastifyRequest, ...options:
 /** The marks that limiters leave on requests. */
 export type Marks = Record<symbol, unknown>
 
+/** Where it is said what is missing. */
+export interface LimiterLog {
+  info: (message: string) => void
+  warn: (message: string) => void
+}
+
 /** Puts a watch on the functions of limiters: they do what they did, and what they decide is seen. */
 export class LimiterWatch {
   readonly checks: CheckRecorder
-  readonly #warn: (message: string) => void
-  readonly #warned = new Set<string>()
+  readonly #log: LimiterLog
+  readonly #said = new Set<string>()
   readonly #own = new WeakSet<object>()
 
-  constructor (checks: CheckRecorder, warn: (message: string) => void) {
+  constructor (checks: CheckRecorder, log: LimiterLog) {
     this.checks = checks
-    this.#warn = warn
+    this.#log = log
   }
 
   /** The handler of a limiter. */
@@ -85,9 +91,19 @@ export class LimiterWatch {
     this.#warnOnce(`A store of the limiter of ${where} cannot be timed: rate_limit_store_duration_seconds lacks it. It cannot be changed and was made before fastify-vitals was registered; nor is it seen what checks a function of createRateLimit() or a hook of another plugin makes with it. Register fastify-vitals first`)
   }
 
+  /** A limiter may have made stores that are not heard when they are called. */
+  mayMissStores ({ where }: WatchedLimiter): void {
+    this.#log.info(`The limiter of ${where} has a store of the application's own and was registered before fastify-vitals: should its child() make stores of another class, the checks with them of functions of createRateLimit() from before are neither counted nor noticed, nor those of hooks of other plugins that call the limiter late. Register fastify-vitals first`)
+  }
+
   /** A limiter checks where nobody sees it begin or end. */
   missesChecks (limiter: WatchedLimiter): void {
     this.#tellOfChecks(limiter, '')
+  }
+
+  /** A hook of another lets a limiter check and does not say when it has ended. */
+  missesBypasses ({ where }: WatchedLimiter): void {
+    this.#warnOnce(`Of the checks of the limiter of ${where}, those that ask no store, bypassed or failed, are not all counted: a hook of another plugin from before fastify-vitals was registered makes them, and does not wait for them or answers by itself. Register fastify-vitals first`)
   }
 
   /** A store that nobody knows, of the class that a limiter's have, was called. */
@@ -100,9 +116,9 @@ export class LimiterWatch {
     this.#warnOnce(`${route} has a limit with headers switched off and was declared before fastify-vitals was registered: what they tell is missing. Register fastify-vitals first`)
   }
 
-  /** A route that was declared before us bans, and its errors may not tell. */
-  missesBans (route: string): void {
-    this.#warnOnce(`${route} bans, has errors of its own and was declared before fastify-vitals was registered: of its refusals, only those with statusCode 403 count as banned. Register fastify-vitals first`)
+  /** A route that was declared before us bans, and its errors may not tell, for a reason. */
+  missesBans (route: string, reason: string): void {
+    this.#warnOnce(`${route} bans, ${reason} and was declared before fastify-vitals was registered: of its refusals, only those with statusCode 403 count as banned. Register fastify-vitals first`)
   }
 
   timesOf (store: Store): StoreTimes {
@@ -117,12 +133,12 @@ export class LimiterWatch {
   #tellOfChecks (limiter: WatchedLimiter, unless: string): void {
     if (limiter.isToldOf) return
     limiter.isToldOf = true
-    this.#warnOnce(`The limiter of ${limiter.where} makes checks that are not counted${unless}: by a function of createRateLimit() from before fastify-vitals was registered, or by a hook of another plugin that calls the limiter late or with a callback. Register fastify-vitals first`)
+    this.#warnOnce(`The limiter of ${limiter.where} makes checks that are not counted${unless}: by a function of createRateLimit() from before fastify-vitals was registered, or by a hook of another plugin that calls the limiter late or does not wait for it. Register fastify-vitals first`)
   }
 
   #warnOnce (message: string): void {
-    if (this.#warned.has(message)) return
-    this.#warned.add(message)
-    this.#warn(message)
+    if (this.#said.has(message)) return
+    this.#said.add(message)
+    this.#log.warn(message)
   }
 }

@@ -3,6 +3,7 @@ import type { Registry } from '../series/registry.ts'
 import type { EndpointOf } from './check-recorder.ts'
 import { CheckRecorder } from './check-recorder.ts'
 import { LimiterMetrics } from './limiter-metrics.ts'
+import type { LimiterLog } from './limiter-watch.ts'
 import { LimiterWatch } from './limiter-watch.ts'
 import { RateLimiter } from './rate-limiter.ts'
 
@@ -13,9 +14,9 @@ export interface Limiter {
 }
 
 /** Defines the set in a registry; `false` leaves @fastify/rate-limit alone, others may report all the same. */
-export function createLimiter (registry: Registry, options: false | ResolvedLimiter, endpointOf: EndpointOf, warn: (message: string) => void): Limiter {
+export function createLimiter (registry: Registry, options: false | ResolvedLimiter, endpointOf: EndpointOf, log: LimiterLog): Limiter {
   const resolved = options === false ? { authenticated: undefined, labels: undefined } : options
   const metrics = new LimiterMetrics(registry, resolved.labels?.names ?? [])
   const checks = new CheckRecorder(metrics, resolved, endpointOf)
-  return { watch: new LimiterWatch(checks, warn), reports: new RateLimiter(checks) }
+  return { watch: new LimiterWatch(checks, log), reports: new RateLimiter(checks) }
 }

@@ -45,9 +45,13 @@ export class WatchedLimiter {
     return !this.#names.every((name, i) => whenRejected[name] && (i === 3 || whenAllowed[name]))
   }
 
-  /** Whether bans at a route show only where its own errors say so. */
-  bansSilentlyAt ({ ban = this.#params.ban, errorResponseBuilder }: LimiterOptions): boolean {
-    return Number.isFinite(ban) && ban as number >= 0 && (errorResponseBuilder !== undefined || this.#params.isCustomErrorMessage)
+  bansAt ({ ban = this.#params.ban }: LimiterOptions): boolean {
+    return Number.isFinite(ban) && ban as number >= 0
+  }
+
+  /** Whether a route's errors are the application's own. */
+  hasOwnErrorsAt ({ errorResponseBuilder }: LimiterOptions): boolean {
+    return errorResponseBuilder !== undefined || this.#params.isCustomErrorMessage
   }
 
   #headersAt ({ addHeaders = this.#params.addHeaders, addHeadersOnExceeding = this.#params.addHeadersOnExceeding }: LimiterOptions): { readonly whenAllowed: Flags, readonly whenRejected: Flags } {

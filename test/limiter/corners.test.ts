@@ -6,7 +6,7 @@ import rateLimit10 from 'rate-limit-10'
 import t from 'tap'
 import { attachLimiterWatch } from '../../lib/limiter/attach.ts'
 import { CheckRecorder } from '../../lib/limiter/check-recorder.ts'
-import { contextsOf, hooksOf, rootOf } from '../../lib/contexts.ts'
+import { contextsOf, hooksOf, requestPropertiesOf, rootOf } from '../../lib/contexts.ts'
 import { createLimiter } from '../../lib/limiter/limiter.ts'
 import { LimiterMetrics } from '../../lib/limiter/limiter-metrics.ts'
 import vitals, { createRegistry } from '../../lib/index.ts'
@@ -23,7 +23,8 @@ t.test('a Fastify that keeps its contexts elsewhere is one context without hooks
   t.strictSame(contextsOf(app), [app])
   t.equal(rootOf(app), app)
   t.strictSame(hooksOf(app), {})
-  const { watch } = createLimiter(createRegistry(), { authenticated: undefined, labels: undefined }, nowhere, () => {})
+  t.strictSame(requestPropertiesOf(app), [])
+  const { watch } = createLimiter(createRegistry(), { authenticated: undefined, labels: undefined }, nowhere, { info () {}, warn () {} })
   attachLimiterWatch(app, watch)
   t.strictSame(hooks, ['onReady', 'onClose'])
   const checks = new CheckRecorder(new LimiterMetrics(createRegistry(), []), { authenticated: undefined, labels: undefined }, () => '/a')
@@ -119,6 +120,7 @@ t.test('says once that it does not know a limiter', async t => {
   const unknown = /^fastify-vitals: A limiter of @fastify\/rate-limit is not counted: it is of a version that fastify-vitals does not know/
   const ran = Symbol('fastify.request.rateLimitRan')
   const also = Symbol('fastify.request.rateLimitRan')
+  const hidden = Symbol('fastify.request.rateLimitRan')
   const plugins = [
     // Nothing of it is known.
     async () => {},
@@ -140,6 +142,11 @@ t.test('says once that it does not know a limiter', async t => {
         if (typeof route.config?.rateLimit === 'number') throw new Error('Unknown value for route rate-limit configuration')
         route.onRequest = [...[route.onRequest ?? []].flat(), async () => { t.ok('addHeadersOnExceeding errorResponseBuilder isExceeded') }]
       })
+    },
+    // It comes in the same way, and nothing in its text tells it.
+    async (app: FastifyInstance) => {
+      app.decorateRequest(hidden, false)
+      app.addHook('onRoute', () => {})
     }
   ].map(plugin => fp(plugin, { name: '@fastify/rate-limit' }))
   for (const plugin of plugins) {

@@ -15,7 +15,7 @@ import type { RedisServer } from '../support/redis-server.ts'
 import { startRedis } from '../support/redis-server.ts'
 import type { Fates } from './support/limiter-ledger.ts'
 import { add, readLedger, sum } from './support/limiter-ledger.ts'
-import type { LimiterPlugin } from './support/scenarios.ts'
+import type { LimiterPlugin, Order } from './support/scenarios.ts'
 
 const WINDOW = 3_600_000
 const plugins = { 10: rateLimit10 as unknown as LimiterPlugin, 11: rateLimit }
@@ -49,7 +49,7 @@ function load (app: FastifyInstance, urls: readonly string[]): Load {
   }
 }
 
-async function start (t: Test, server: RedisServer, plugin: LimiterPlugin, isFirst: boolean): Promise<{ app: FastifyInstance, redis: Redis }> {
+async function start (t: Test, server: RedisServer, plugin: LimiterPlugin, order: Order): Promise<{ app: FastifyInstance, redis: Redis }> {
   // A client that gives up at once: a request is not to hang until Redis is back.
   const redis = new Redis({ port: server.port, host: '127.0.0.1', maxRetriesPerRequest: 0, retryStrategy: () => 10, connectTimeout: 1_000 })
   redis.on('error', () => {})
@@ -58,20 +58,22 @@ async function start (t: Test, server: RedisServer, plugin: LimiterPlugin, isFir
     redis.disconnect()
     await app.close()
   })
-  if (isFirst) await app.register(vitals, { enabled: true, endpoint: false })
+  const watch = async (when: Order): Promise<void> => { if (order === when) await app.register(vitals, { enabled: true, endpoint: false }) }
+  await watch('first')
   await app.register(plugin, { max: 50, timeWindow: WINDOW, redis })
-  if (!isFirst) await app.register(vitals, { enabled: true, endpoint: false })
+  await watch('between')
   app.get('/strict', async () => 'fine')
   app.get('/lenient', { config: { rateLimit: { skipOnError: true } } }, async () => 'fine')
+  await watch('after')
   await app.ready()
   return { app, redis }
 }
 
 for (const [major, plugin] of Object.entries(plugins)) {
-  for (const isFirst of [true, false]) {
-    t.test(`counts what fails while Redis is gone under @fastify/rate-limit ${major}, registered ${isFirst ? 'before' : 'after'} the limiter`, async t => {
+  for (const [order, when] of [['first', 'before the limiter'], ['between', 'after the limiter'], ['after', 'after the routes']] as const) {
+    t.test(`counts what fails while Redis is gone under @fastify/rate-limit ${major}, registered ${when}`, async t => {
       const server = await startRedis(t)
-      const { app, redis } = await start(t, server, plugin, isFirst)
+      const { app, redis } = await start(t, server, plugin, order)
       await redis.ping()
       const traffic = load(app, ['/strict', '/lenient'])
       await traffic.answered(200)
@@ -95,6 +97,7 @@ for (const [major, plugin] of Object.entries(plugins)) {
       // Redis forgot all when it was killed, so each of its lives allows 50; an answer that got lost may have been counted.
       t.ok(answers['/strict 200']! <= 100, 'no limit is passed')
       t.match(await app.vitals.render(), /rate_limit_errors_total\{endpoint="\/strict",error_type="MaxRetriesPerRequestError"\}/)
+      t.notMatch(await app.vitals.render(), /rate_limit_errors_total\{[^}]*"unknown"/)
     })
   }
 }

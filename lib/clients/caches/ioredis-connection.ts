@@ -40,7 +40,7 @@ export class IoredisConnection {
     this.#isReady = client.status === 'ready'
     const connection = this
     this.#restore = replaceMethod(client, 'sendCommand', (original, replacement) => function (...args) {
-      if (replacement.isOn) connection.#send(args[0] as Command, args[1] as object | undefined)
+      if (replacement.isOn && isCommand(args[0])) connection.#send(args[0], args[1] as object | undefined)
       return Reflect.apply(original, this, args)
     })
     client.prependListener('ready', this.#onReady)
@@ -132,6 +132,11 @@ export class IoredisConnection {
       })
     })
   }
+}
+
+/** What is none is left for the library to refuse. */
+function isCommand (given: unknown): given is Command {
+  return typeof (given as Partial<Command> | null | undefined)?.resolve === 'function'
 }
 
 /** Records how a command settles, once, before whoever waits for it hears of it. */

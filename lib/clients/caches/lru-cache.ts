@@ -120,7 +120,7 @@ function set (cache: LruCache, original: Method, args: unknown[], observed: Obse
   const before = cache.size
   let result: unknown
   try {
-    result = Reflect.apply(original, cache, [key, value, { ...options as object, status }])
+    result = Reflect.apply(original, cache, [key, value, withStatus(options, status)])
   } catch (error) {
     client.operation('set').failed(startedMs)
     throw error
@@ -151,7 +151,7 @@ function memo (cache: LruCache, original: Method, [key, options]: unknown[], obs
   const startedMs = performance.now()
   let value: unknown
   try {
-    value = Reflect.apply(original, cache, [key, { ...options as object, status }])
+    value = Reflect.apply(original, cache, [key, withStatus(options, status)])
   } catch (error) {
     client.operation('memo').failed(startedMs)
     throw error
@@ -171,7 +171,7 @@ function fetch (name: string, cache: LruCache, original: Method, [key, options]:
   const uninformed = own === undefined ? undefined : purges
   const startedMs = performance.now()
   const before = cache.size
-  const promise = Reflect.apply(original, cache, [key, { ...options as object, status }]) as Promise<unknown>
+  const promise = Reflect.apply(original, cache, [key, withStatus(options, status)]) as Promise<unknown>
   // A fetch has its place in the cache at once.
   if (status.fetch === 'miss') evict(client, before + 1 - cache.size)
   uninformed?.fetchBegins()
@@ -213,6 +213,11 @@ function read (client: CacheClient, name: string, startedMs: number, isFound: bo
   const row = client.operation(name)
   if (isFound) row.read(startedMs, 1, 0)
   else row.read(startedMs, 0, 1)
+}
+
+/** What is no object is left for the library to refuse. */
+function withStatus (options: unknown, status: LruStatusFields): unknown {
+  return options === undefined || Object(options) === options ? { ...options as object, status } : options
 }
 
 function evict (client: CacheClient, entries: number): void {

@@ -1,9 +1,9 @@
-import { performance } from 'node:perf_hooks'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
 import { DriverClients } from './driver-clients.ts'
-import { wrapMethod } from '../wrap-method.ts'
+import type { CheckoutForm } from './pool-checkouts.ts'
+import { observeCheckouts } from './pool-checkouts.ts'
 
 /** What is used of knex's own client, which all builders share. */
 interface KnexClient {
@@ -29,6 +29,19 @@ interface Builder {
 }
 
 const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', redshift: 'postgresql', mysql: 'mysql', sqlite3: 'sqlite', mssql: 'microsoft.sql_server', oracle: 'oracle.db' }
+
+const CHECKOUTS: CheckoutForm = {
+  runs: ['runner'],
+  asksAfter: true,
+  checkout: 'acquireConnection',
+  textOf,
+  errorTypeOf: error => isTimeout(error) ? 'connection_timeout' : undefined,
+  isTimeout
+}
+
+function isTimeout (error: unknown): boolean {
+  return (error as Error | undefined)?.name === 'KnexTimeoutError'
+}
 
 /**
  * Knex on pg, mysql2 or better-sqlite3: its pool, and the connections that it hands out. They know more than its events do: how long
@@ -59,7 +72,7 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
   }
   for (const connection of connectionsOf(client)) observe(connection)
   const unwatch = watchPool(client, db, context)
-  const restore = observeCheckouts(client, db, observe)
+  const restore = observeCheckouts(client, db, CHECKOUTS, observe)
   return {
     detach () {
       restore()
@@ -91,39 +104,9 @@ function connectionsOf ({ pool }: KnexClient): object[] {
   return [...pool?.used ?? [], ...pool?.free ?? []].map(({ resource }) => resource)
 }
 
-/** Times each checkout, and counts queries that never got to a connection. */
-function observeCheckouts (client: object, db: DbClient, observe: (connection: object) => void): () => void {
-  /** The builder that is being run for as long as it asks for a connection, which it does at once. */
-  let asking: Builder | undefined
-  const restoreRunner = wrapMethod(client, 'runner', (receiver, original, args) => {
-    asking = args[0] as Builder
-    queueMicrotask(() => { asking = undefined })
-    return Reflect.apply(original, receiver, args)
-  })
-  const restoreCheckout = wrapMethod(client, 'acquireConnection', (receiver, original, args) => {
-    const builder = asking
-    asking = undefined
-    const startedMs = performance.now()
-    return (Reflect.apply(original, receiver, args) as Promise<object>).then(connection => {
-      observe(connection)
-      db.connected(startedMs)
-      return connection
-    }, error => {
-      const isTimeout = (error as Error | undefined)?.name === 'KnexTimeoutError'
-      if (isTimeout) db.connectionTimedOut()
-      if (builder !== undefined) db.statement(textOf(builder)).row.failed(startedMs, error, isTimeout ? 'connection_timeout' : undefined)
-      throw error
-    })
-  })
-  return () => {
-    restoreCheckout()
-    restoreRunner()
-  }
-}
-
-function textOf (builder: Builder): unknown {
+function textOf (builder: unknown): unknown {
   try {
-    const query = builder.toSQL()
+    const query = (builder as Builder).toSQL()
     return (Array.isArray(query) ? query[0] : query)?.sql
   } catch {
     // It would have failed with a connection, too.

@@ -6,6 +6,8 @@ import { replaceMethod } from '../wrap-method.ts'
 export interface CheckoutForm {
   /** The methods that run a statement on a connection of the pool, which they ask for at once. */
   readonly runs: readonly string[]
+  /** Whether they return before they ask, in the same turn. @default false */
+  readonly asksAfter?: boolean
   /** The method that gives a connection: to a callback, or as a promise. */
   readonly checkout: string
   /** Whether the pool calls `checkout` with the same callback again, where a connection was lost while others waited. @default false */
@@ -30,21 +32,28 @@ interface Callback {
 const NOTHING = Symbol('nothing')
 
 /**
- * Times each checkout of a pool, observes the connections that come, and counts statements of the pool that never got to one; returns how
- * to leave the pool as it was. A hot path, measured in bench.
+ * Times each checkout of a pool, observes the connections that come, and counts statements of `runner` that never got to one; returns how
+ * to leave both as they were. A hot path, measured in bench.
  */
-export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm, observe: (connection: object) => void): () => void {
+export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm, observe: (connection: object) => void, runner: object = pool): () => void {
   const alone = [db]
   /** What a run was given, until it asks for a connection. */
   let asking: unknown = NOTHING
-  const restores = form.runs.map(name => replaceMethod(pool, name, original => function (...args) {
-    asking = args[0]
-    try {
+  const forget = (): void => { asking = NOTHING }
+  const restores = form.runs.map(name => replaceMethod(runner, name, original => form.asksAfter === true
+    ? function (...args) {
+      asking = args[0]
+      queueMicrotask(forget)
       return Reflect.apply(original, this, args)
-    } finally {
-      asking = NOTHING
     }
-  }))
+    : function (...args) {
+      asking = args[0]
+      try {
+        return Reflect.apply(original, this, args)
+      } finally {
+        asking = NOTHING
+      }
+    }))
   const succeeded = (startedMs: number, connection: unknown): number => {
     observe(connection as object)
     return db.connected(startedMs)
@@ -61,7 +70,8 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     const startedMs = performance.now()
     try {
       if (typeof callback === 'function') return original.call(this, observed(callback, asked, startedMs))
-      return (Reflect.apply(original, this, args) as Promise<unknown>).then(connection => {
+      // mysql2 returns nothing, and throws later, where it is given no callback.
+      return (Reflect.apply(original, this, args) as Promise<unknown> | undefined)?.then(connection => {
         succeeded(startedMs, connection)
         return connection
       }, error => {

@@ -1,10 +1,9 @@
-import { performance } from 'node:perf_hooks'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
-import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
 import { DriverClients } from './driver-clients.ts'
 import { errorTypeOf } from '../error-type.ts'
-import { wrapMethod } from '../wrap-method.ts'
+import type { CheckoutForm } from './pool-checkouts.ts'
+import { observeCheckouts } from './pool-checkouts.ts'
 
 interface Sequelize {
   readonly connectionManager: ConnectionManager
@@ -31,6 +30,18 @@ interface SequelizePool {
 /** OpenTelemetry's names of databases by sequelize's dialects, of those whose drivers' queries can be counted. */
 const SYSTEMS: Readonly<Record<string, string>> = { postgres: 'postgresql', mysql: 'mysql' }
 
+const CHECKOUTS: CheckoutForm = {
+  runs: ['query'],
+  checkout: 'getConnection',
+  textOf: sql => typeof sql === 'string' ? sql : (sql as { query?: unknown } | null | undefined)?.query,
+  errorTypeOf: error => isTimeout(error) ? 'connection_timeout' : errorTypeOf((Object(error) as { parent?: unknown }).parent ?? error),
+  isTimeout
+}
+
+function isTimeout (error: unknown): boolean {
+  return (Object(error) as { name?: unknown }).name === 'SequelizeConnectionAcquireTimeoutError'
+}
+
 /** Sequelize: its pool, and the connections that it hands out. Its hooks tell neither what failed nor how long it took. */
 export const sequelize: ClientAdapter = {
   title: 'sequelize (on pg or mysql2)',
@@ -48,10 +59,12 @@ function attach (client: Sequelize, context: ClientContext): Attachment {
   const db = context.db(SYSTEMS[connectionManager.dialectName]!, typeof database === 'string' ? database : undefined)
   const clients = new DriverClients({ ...context, db: () => db })
   for (const connection of connectionsOf(connectionManager)) clients.observe(connection)
-  const stops = [db.watchPool(connectionManager, readPool), ...observeCheckouts(client, db, connection => { clients.observe(connection) })]
+  const unwatch = db.watchPool(connectionManager, readPool)
+  const restore = observeCheckouts(connectionManager, db, CHECKOUTS, connection => clients.observe(connection), client)
   return {
     detach () {
-      for (const stop of stops) stop()
+      restore()
+      unwatch()
       clients.release(connectionsOf(connectionManager))
     }
   }
@@ -73,36 +86,4 @@ function readPool (connectionManager: ConnectionManager): PoolReading {
 
 function connectionsOf (connectionManager: ConnectionManager): object[] {
   return poolsOf(connectionManager).flatMap(({ _availableObjects: available = [], _inUseObjects: used = [] }) => [...available, ...used].map(({ resource }) => resource))
-}
-
-/** Times each checkout, and counts queries that never got to a connection. */
-function observeCheckouts (client: Sequelize, db: DbClient, observe: (connection: object) => void): (() => void)[] {
-  /** The text of the query that is being run for as long as it asks for a connection, which it does at once. */
-  let asking: { readonly sql: unknown } | undefined
-  const restoreQuery = wrapMethod(client, 'query', (receiver, original, args) => {
-    const [sql] = args as [{ query?: unknown } | string | null | undefined]
-    asking = { sql: typeof sql === 'string' ? sql : sql?.query }
-    try {
-      return Reflect.apply(original, receiver, args)
-    } finally {
-      asking = undefined
-    }
-  })
-  const restoreCheckout = wrapMethod(client.connectionManager, 'getConnection', (receiver, original, args) => {
-    const query = asking
-    asking = undefined
-    const startedMs = performance.now()
-    return (Reflect.apply(original, receiver, args) as Promise<object>).then(connection => {
-      observe(connection)
-      db.connected(startedMs)
-      return connection
-    }, error => {
-      const { name, parent } = Object(error) as { name?: unknown, parent?: unknown }
-      const isTimeout = name === 'SequelizeConnectionAcquireTimeoutError'
-      if (isTimeout) db.connectionTimedOut()
-      if (query !== undefined) db.statement(query.sql).row.failed(startedMs, error, isTimeout ? 'connection_timeout' : errorTypeOf(parent ?? error))
-      throw error
-    })
-  })
-  return [restoreCheckout, restoreQuery]
 }

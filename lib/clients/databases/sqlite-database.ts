@@ -37,7 +37,7 @@ export class SqliteDatabase {
         return result
       })
     ]
-    if ('pragma' in database) this.#restore.push(wrapMethod(database, 'pragma', (receiver, original, args) => this.#run(this.#db.statement(`PRAGMA ${String(args[0])}`), receiver, original, args)))
+    if ('pragma' in database) this.#restore.push(wrapMethod(database, 'pragma', (receiver, original, args) => this.#run(this.#db.statement(typeof args[0] === 'string' ? `PRAGMA ${args[0]}` : undefined), receiver, original, args)))
     if ('transaction' in database) this.#restore.push(wrapMethod(database, 'transaction', (receiver, original, args) => this.#observeTransaction(receiver, original, args)))
   }
 
@@ -55,6 +55,8 @@ export class SqliteDatabase {
     const startedMs = performance.now()
     try {
       const statement = Reflect.apply(original, receiver, args) as object
+      // Of an application that keeps its statements.
+      if (this.#known.find(statement) !== undefined) return statement
       this.#known.set(statement, known)
       this.#prototype ??= this.#observe(statement)
       return Object.setPrototypeOf(statement, this.#prototype)

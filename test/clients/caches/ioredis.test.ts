@@ -261,6 +261,23 @@ for (const [title, library] of Object.entries(libraries)) {
       t.equal(await health(), 1)
     })
 
+    await t.test('what is no command, as the library refuses it', async t => {
+      const { redis } = await open(t)
+      const bare = openRedis(library, { port: server.port })
+      t.teardown(() => bare.disconnect())
+      await Promise.all([redis.ping(), bare.ping()])
+      for (const wrong of [undefined, null, 7] as never[]) {
+        const messageOf = (redis: six.Redis): unknown => {
+          try {
+            return redis.sendCommand(wrong)
+          } catch (error) {
+            return String(error)
+          }
+        }
+        t.equal(messageOf(redis), messageOf(bare))
+      }
+    })
+
     await t.test('a rejection that nobody handles stays one', async t => {
       const { redis } = await open(t)
       await redis.set('text', 'x')

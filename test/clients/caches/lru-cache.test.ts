@@ -228,6 +228,27 @@ for (const [title, { LRUCache }] of Object.entries(libraries)) {
       t.same(await counted(), { 'set success': 1, 'fetch hit': 1, 'fetch miss': 1 })
     })
 
+    await t.test('options that are none, as the library takes them', async t => {
+      const options = { max: 2, fetchMethod: (key: string) => key, memoMethod: (key: string) => key }
+      // With a text, a fetch of version 10 never ends.
+      for (const wrong of (title === 'lru-cache 11' ? [null, 'text', 7] : [null]) as never[]) {
+        const calls: ((cache: Opened['cache']) => unknown)[] = [cache => cache.fetch('a', wrong), cache => cache.forceFetch('a', wrong), cache => cache.memo('b', wrong), cache => cache.set('c', 1, wrong), cache => cache.get('c', wrong)]
+        for (const call of calls) {
+          const outcomeOf = async (cache: Opened['cache']): Promise<unknown> => {
+            try {
+              const value = await call(cache)
+              return value === cache ? 'itself' : value
+            } catch (error) {
+              return String(error)
+            }
+          }
+          const { cache } = await open(t, options)
+          const bare = new LRUCache<string, Value, unknown>(options as Options)
+          t.equal(await outcomeOf(cache), await outcomeOf(bare), `${String(call)} ${String(wrong)}`)
+        }
+      }
+    })
+
     await t.test('memos, with what they read and write themselves', async t => {
       const { cache, counted, evictions } = await open(t, {
         max: 2,

@@ -7,6 +7,7 @@ import type { QueryResult } from 'pg'
 import Cursor from 'pg-cursor'
 import QueryStream from 'pg-query-stream'
 import t from 'tap'
+import { DatabaseSync } from './support/database-sync.ts'
 import { called, compareExample, failureOf } from './support/examples.ts'
 import { startMongoWire } from './support/mongo-wire.ts'
 import { startPostgres } from './support/postgres-server.ts'
@@ -130,6 +131,17 @@ await compareExample(t, 'better-sqlite3: README, API', 26, async instrument => {
   const copy = new Database(db.serialize())
   seen.push(copy.prepare('SELECT count(*) FROM cats').pluck().get(), await failureOf((async () => db.prepare('SELECT nothing'))()))
   return [...seen, db.close() === db, db.open]
+})
+
+await compareExample(t, 'node:sqlite: its page in the documentation of Node', 4, async instrument => {
+  const database = instrument(new DatabaseSync(':memory:'))
+  database.exec('CREATE TABLE data(key INTEGER PRIMARY KEY, value TEXT) STRICT')
+  const insert = database.prepare('INSERT INTO data (key, value) VALUES (?, ?)')
+  const seen: unknown[] = [insert.run(1, 'hello'), insert.run(2, 'world')]
+  const query = database.prepare('SELECT * FROM data ORDER BY key')
+  seen.push(query.all())
+  database.close()
+  return seen
 })
 
 await compareExample(t, 'mongodb: README', 9, async instrument => {

@@ -220,6 +220,15 @@ t.test('counts the waits of a pool that gives up', async t => {
   t.equal(errors('SELECT', 'pool_closed'), 1)
 })
 
+t.test('leaves it to the library that a connection is asked for without a callback', async t => {
+  const { pool } = await open(t, { connectionLimit: 1 })
+  t.equal(pool.getConnection(undefined as never), undefined)
+  // Served, it would throw.
+  const { _connectionQueue: queue } = pool as unknown as { _connectionQueue: { readonly length: number, pop (): unknown } }
+  t.equal(queue.length, 1)
+  t.equal(queue.pop(), undefined)
+})
+
 t.test('counts a statement of the pool that finds no server, in each form', async t => {
   const pool = mysql.createPool({ ...address, port: await freePort() })
   t.teardown(() => { pool.end() })

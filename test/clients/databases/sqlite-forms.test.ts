@@ -184,3 +184,39 @@ t.test('is observed by two applications, each in its own store', async t => {
   t.equal(count('SELECT', 'cats'), 3)
   t.equal(other.count('SELECT', 'cats'), 1)
 })
+
+t.test('counts the statements of a database that keeps them', async t => {
+  class Keeping extends Database {
+    readonly #kept = new Map<string, Database.Statement>()
+    override prepare (sql: string): any {
+      const statement = this.#kept.get(sql) ?? super.prepare(sql)
+      this.#kept.set(sql, statement)
+      return statement
+    }
+  }
+  const database = new Keeping(':memory:')
+  t.teardown(() => { database.close() })
+  database.exec(schema)
+  const { count } = await instrumented(t, database, 'sqlite')
+  const first = database.prepare('select age from cats')
+  t.equal(database.prepare('select age from cats'), first)
+  t.equal(first.all().length, 3)
+  t.equal(count('SELECT', 'cats'), 1)
+})
+
+t.test('throws what the library throws at what is no text', async t => {
+  const { database } = await open(t)
+  const bare = new Database(':memory:')
+  for (const wrong of [undefined, Object.create(null), Symbol('pragma'), 7]) {
+    for (const method of ['prepare', 'exec', 'pragma'] as const) {
+      const messageOf = (database: Database.Database): unknown => {
+        try {
+          return database[method](wrong)
+        } catch (error) {
+          return String(error)
+        }
+      }
+      t.equal(messageOf(database), messageOf(bare), method)
+    }
+  }
+})
