@@ -1,6 +1,6 @@
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 
-/** Where all of OpenTelemetry's exporters from 0.203 to 0.301 keep what they have no option for. Each member may be gone in the next. */
+/** Where all of OpenTelemetry's exporters from 0.204 to 0.301 keep what they have no option for. Each member may be gone in the next. */
 export interface ExporterDelegate {
   _serializer?: Serializer
   readonly _transport?: Transport

@@ -87,6 +87,13 @@ t.test('tries again, but not once the push is given up', async t => {
   t.equal(tries, 3)
 })
 
+t.test('makes no connection once the application has closed', async t => {
+  const { send, connections } = await exporterOf(t, 'http/json', (await startFaulty(t, { kind: 'answer', status: 200 })).url)
+  t.match(await send(), { code: 0 })
+  connections.close()
+  t.match(await send(), { code: 1, error: { message: 'No push begins after the application has closed' } })
+})
+
 t.test('a call is cancelled, and others are made after it', async t => {
   const { send, connections } = await exporterOf(t, 'grpc', await startSilentGrpc(t))
   for (const sent of [send(), send()]) {
