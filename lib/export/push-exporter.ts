@@ -46,18 +46,21 @@ export class WatchedExporter implements PushMetricExporter {
     if (this.#isClosed) return resultCallback({ code: FAILED })
     const startedMs = performance.now()
     let isOver = false
-    const giveUp = (): void => leave({ code: FAILED })
-    const leave = (result: ExportResult): void => {
+    const stop = (): void => {
       isOver = true
-      this.#underWay.delete(giveUp)
       clearTimeout(timer)
-      resultCallback(result)
+      this.#underWay.delete(giveUp)
     }
     const end = (result: ExportResult): void => {
+      stop()
       const seconds = (performance.now() - startedMs) / 1_000
       if (result.code === SUCCESS) this.#observer.succeeded(seconds)
       else this.#observer.failed(toPushFailure(result.error), seconds, result.error)
-      leave(result)
+      resultCallback(result)
+    }
+    const giveUp = (): void => {
+      stop()
+      resultCallback({ code: FAILED })
     }
     const timer = setTimeout(() => {
       end({ code: FAILED, error: new Error(`The push timed out after ${this.#limits.timeoutMs} ms`) })
