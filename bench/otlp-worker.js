@@ -1,10 +1,10 @@
-// Pushes histograms to a receiver: `node otlp-worker.js <peer> <points> <url>`. Answers each message with what a push took.
+// Pushes histograms to a receiver: `node otlp-worker.js <peer> <points> <temporality> <url>`. Answers each message with what a push took.
 import { createRequire } from 'node:module'
 import { performance } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { durationBounds } from './workload.js'
 
-const [peer, pointsText, url] = process.argv.slice(2)
+const [peer, pointsText, temporality, url] = process.argv.slice(2)
 const points = Number(pointsText)
 /** Enough for garbage to be collected now and then: small pushes leave it to those that follow. */
 const pushes = Math.ceil(10_000 / points)
@@ -24,14 +24,16 @@ const open = {
     const series = labels.map((set) => histogram.with(set))
     const { defaultResource } = require('@opentelemetry/resources')
     const log = { info () {}, warn: fail }
-    const { flush } = await startPusher(registry, defaultResource(), resolveOtlp({ endpoint: url, intervalMs: HOUR_MS }, {}), log)
+    const { flush } = await startPusher(registry, defaultResource(), resolveOtlp({ endpoint: url, intervalMs: HOUR_MS, temporality }, {}), log)
     return { touch: (i) => series[i].observe(0.02), push: flush }
   },
 
   async otel () {
     const { MeterProvider, PeriodicExportingMetricReader } = require('@opentelemetry/sdk-metrics')
     const { OTLPMetricExporter } = require('@opentelemetry/exporter-metrics-otlp-proto')
-    const exporter = new OTLPMetricExporter({ url: `${url}/v1/metrics`, timeoutMillis: 10_000 })
+    const { AggregationTemporalityPreference } = require('@opentelemetry/exporter-metrics-otlp-http')
+    const temporalityPreference = AggregationTemporalityPreference[temporality.toUpperCase()]
+    const exporter = new OTLPMetricExporter({ url: `${url}/v1/metrics`, timeoutMillis: 10_000, temporalityPreference })
     const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: HOUR_MS, exportTimeoutMillis: HOUR_MS, cardinalityLimits: { default: 1_000_000 } })
     const provider = new MeterProvider({ readers: [reader] })
     const histogram = provider.getMeter('bench').createHistogram('duration', { unit: 's', advice: { explicitBucketBoundaries: durationBounds } })

@@ -1,4 +1,6 @@
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
+import { makeCallsEndable } from './endable-calls.ts'
+import { makeRetriesEndable } from './endable-retries.ts'
 import { loadPackage, requireThrough } from './load-package.ts'
 import type { OtlpProtocol, ResolvedOtlp } from './otlp-options.ts'
 import type { PushConnections } from './push-connections.ts'
@@ -20,6 +22,8 @@ export async function createOtlpExporter ({ url, protocol, headers, timeoutMs, c
   const config = protocol === 'grpc' ? { ...shared, metadata: toMetadata(name, headers) } : { ...shared, headers, httpAgentOptions: connections.createAgent }
   const exporter = new (OTLPMetricExporter as ExporterClass)(config)
   sendExemplars(exporter, protocol, onNoExemplars)
+  if (protocol === 'grpc') connections.onClose = makeCallsEndable(exporter)
+  else connections.onCut = makeRetriesEndable(exporter)
   return exporter
 }
 

@@ -1,4 +1,4 @@
-import type { DataPoint } from '@opentelemetry/sdk-metrics'
+import type { DataPoint, MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { ExponentialBuckets } from '../series/exponential.ts'
 import { subtractExponential } from '../series/exponential.ts'
 import type { BankSnapshot, SeriesIdentity } from '../series/snapshot.ts'
@@ -11,30 +11,66 @@ export interface Row {
   readonly exponential: ExponentialBuckets | undefined
 }
 
-/** What arrived last of a series. */
+/** What arrived last of a series: written over when more arrives, since new ones would have to be copied by the garbage collection. */
 interface Arrived {
-  readonly cells: readonly number[]
-  readonly exponential: ExponentialBuckets | undefined
-  readonly takenMs: number
+  readonly cells: number[]
+  exponential: ExponentialBuckets | undefined
+  takenMs: number
 }
 
-/** What a point was made from. */
-interface Sent {
-  readonly bank: BankSnapshot
-  readonly row: number
+/** The points of one metric and what they were made from. */
+class Made {
+  readonly #points: (DataPoint<unknown> | undefined)[] = []
+  readonly #banks: BankSnapshot[] = []
+  readonly #rows: number[] = []
+  /** How many arrived: they are sent in their order. */
+  #arrived = 0
+
+  get size (): number {
+    return this.#points.length
+  }
+
+  add (point: DataPoint<unknown>, bank: BankSnapshot, row: number): void {
+    this.#points.push(point)
+    this.#banks.push(bank)
+    this.#rows.push(row)
+  }
+
+  forEach (use: (bank: BankSnapshot, row: number) => void): void {
+    this.#banks.forEach((bank, i) => use(bank, this.#rows[i]!))
+  }
+
+  /** Those that arrived are no longer needed. */
+  arrive (points: Iterable<DataPoint<unknown>>, use: (bank: BankSnapshot, row: number) => void): void {
+    for (const point of points) {
+      const i = this.#arrived
+      if (this.#points[i] !== point) continue
+      this.#points[i] = undefined
+      this.#arrived++
+      use(this.#banks[i]!, this.#rows[i]!)
+    }
+  }
 }
 
 /** What arrived of each series, for a receiver that wants only what came since. */
 export class DeltaMemory {
   #arrived = new Map<SeriesIdentity, Arrived>()
-  readonly #sent = new Map<DataPoint<unknown>, Sent>()
+  /** Of the last collection, by what all parts of a metric have in common. */
+  readonly #made = new Map<MetricData['descriptor'], Made>()
   #takenMs = 0
   #scratch = new Float64Array(0)
 
   /** A collection begins: points of the one before can no longer be confirmed. */
   begin (takenMs: number): void {
     this.#takenMs = takenMs
-    this.#sent.clear()
+    this.#made.clear()
+  }
+
+  /** Where to note what the points of a metric are made from, in the order in which they are sent. */
+  pointsOf (descriptor: MetricData['descriptor']): Made {
+    const made = new Made()
+    this.#made.set(descriptor, made)
+    return made
   }
 
   /** The row since it arrived last; the first time, or after a reset, since the series was made. */
@@ -56,37 +92,42 @@ export class DeltaMemory {
     }
   }
 
-  /** Notes what a point was made from. */
-  made (point: DataPoint<unknown>, bank: BankSnapshot, row: number): void {
-    this.#sent.set(point, { bank, row })
-  }
-
   /** The collection is whole: what is remembered of series that are no longer there is forgotten, so that no more is held than was sent. */
   end (): void {
-    if (this.#arrived.size <= this.#sent.size) return
+    let points = 0
+    for (const { size } of this.#made.values()) points += size
+    if (this.#arrived.size <= points) return
     const held = new Map<SeriesIdentity, Arrived>()
-    for (const { bank, row } of this.#sent.values()) {
-      const series = bank.series[row]!
-      const arrived = this.#arrived.get(series)
-      if (arrived !== undefined) held.set(series, arrived)
+    for (const made of this.#made.values()) {
+      made.forEach((bank, row) => {
+        const series = bank.series[row]!
+        const arrived = this.#arrived.get(series)
+        if (arrived !== undefined) held.set(series, arrived)
+      })
     }
     this.#arrived = held
   }
 
-  /** These points of the collection arrived: what is sent of their series next is measured from them. */
-  confirm (points: Iterable<DataPoint<unknown>>): void {
-    for (const point of points) {
-      const sent = this.#sent.get(point)
-      if (sent === undefined) continue
-      const { bank: { cells, stride, series, exponential }, row } = sent
-      const copied: number[] = []
-      for (let i = row * stride; i < (row + 1) * stride; i++) copied.push(cells[i]!)
-      this.#arrived.set(series[row]!, { cells: copied, exponential, takenMs: this.#takenMs })
+  /** This part of the collection arrived: what is sent of its series next is measured from it. */
+  confirm ({ scopeMetrics }: Pick<ResourceMetrics, 'scopeMetrics'>): void {
+    for (const { metrics } of scopeMetrics) {
+      for (const { descriptor, dataPoints } of metrics) this.#made.get(descriptor)?.arrive(dataPoints, this.#remember)
     }
   }
 
-  /** Everything of the collection arrived. */
-  confirmAll (): void {
-    this.confirm(this.#sent.keys())
+  readonly #remember = ({ cells, stride, series, exponential }: BankSnapshot, row: number): void => {
+    const at = row * stride
+    const arrived = this.#arrived.get(series[row]!)
+    if (arrived === undefined) {
+      const copied: number[] = []
+      for (let i = 0; i < stride; i++) copied.push(cells[at + i]!)
+      this.#arrived.set(series[row]!, { cells: copied, exponential, takenMs: this.#takenMs })
+    } else {
+      for (let i = 0; i < stride; i++) arrived.cells[i] = cells[at + i]!
+      // An exponential histogram may have fewer buckets than before.
+      arrived.cells.length = stride
+      arrived.exponential = exponential
+      arrived.takenMs = this.#takenMs
+    }
   }
 }

@@ -63,14 +63,14 @@ export class OtlpProducer implements MetricProducer {
     // What comes next is encoded at once.
     await turn.passIfOver(TURN_MS / 4)
     this.#memory?.end()
-    if (this.#options.isConfirmed !== true) this.#memory?.confirmAll()
-    return { resourceMetrics: { resource: resourceFromAttributes({}), scopeMetrics: [...scopes.values()] }, errors: [] }
+    const scopeMetrics = [...scopes.values()]
+    if (this.#options.isConfirmed !== true) this.#memory?.confirm({ scopeMetrics })
+    return { resourceMetrics: { resource: resourceFromAttributes({}), scopeMetrics }, errors: [] }
   }
 
   /** A message with points of the last collection reached its receiver. */
-  confirm ({ scopeMetrics }: ResourceMetrics): void {
-    if (this.#memory === undefined) return
-    for (const { metrics } of scopeMetrics) for (const { dataPoints } of metrics) this.#memory.confirm(dataPoints)
+  confirm (message: ResourceMetrics): void {
+    this.#memory?.confirm(message)
   }
 
   #families (snapshot: Snapshot): OtlpFamily[] {
@@ -82,6 +82,8 @@ export class OtlpProducer implements MetricProducer {
     const { kind, banks } = family
     // Ups and downs are levels: OpenTelemetry never asks for their differences.
     const memory = kind === 'gauge' || kind === 'updown' ? undefined : this.#memory
+    const descriptor = { name: family.name, description: family.description, unit: family.unit, valueType: family.isInteger ? ValueType.INT : ValueType.DOUBLE }
+    const made = memory?.pointsOf(descriptor)
     const dataPoints: DataPoint<unknown>[] = []
     const exemplars: PointExemplars = new Map()
     let startMs = -1
@@ -102,7 +104,7 @@ export class OtlpProducer implements MetricProducer {
           ? toHistogramPoint(startTime, endTime, attributes, cells, at, bounds)
           : kind === 'exponential' ? toExponentialPoint(startTime, endTime, attributes, cells, at, exponential!) : toNumberPoint(startTime, endTime, attributes, cells, at)
         dataPoints.push(point)
-        memory?.made(point, bank, i)
+        made?.add(point, bank, i)
         // A delta has those of its own time only.
         const traced = bank.exemplars && exemplarsSince(bank.exemplars.get(i), memory === undefined ? 0 : sinceMs)
         if (traced !== undefined) exemplars.set(point, traced)
@@ -110,7 +112,7 @@ export class OtlpProducer implements MetricProducer {
       }
     }
     return {
-      descriptor: { name: family.name, description: family.description, unit: family.unit, valueType: family.isInteger ? ValueType.INT : ValueType.DOUBLE },
+      descriptor,
       aggregationTemporality: memory === undefined ? AggregationTemporality.CUMULATIVE : AggregationTemporality.DELTA,
       ...DATA_OF[kind],
       ...(exemplars.size > 0 && { exemplars }),

@@ -13,6 +13,10 @@ export function isPushAgent (agent: unknown): boolean {
 
 /** The connections that pushes go over, so that one that takes too long can be cut. */
 export class PushConnections {
+  /** What else to end where a push takes too long. */
+  onCut: () => void = () => {}
+  /** What else to end for good. */
+  onClose: () => void = () => {}
   readonly #options: AgentOptions
   #agent: Agent | undefined
 
@@ -30,12 +34,14 @@ export class PushConnections {
 
   /** Ends every exchange that is under way. */
   cut (): void {
+    this.onCut()
     this.#agent?.destroy()
   }
 
   /** Ends them, and lets no other begin. */
   close (): void {
     this.cut()
+    this.onClose()
     if (this.#agent !== undefined) Object.assign(this.#agent, { createConnection: refuse })
   }
 }

@@ -32,6 +32,9 @@ export class WatchedExporter implements PushMetricExporter {
   readonly #exporter: PushMetricExporter
   readonly #observer: PushObserver
   readonly #limits: PushLimits
+  /** How to leave each push that is under way: older SDKs begin one beside another. */
+  readonly #underWay = new Set<() => void>()
+  #isClosed = false
 
   constructor (exporter: PushMetricExporter, observer: PushObserver, limits: PushLimits) {
     this.#exporter = exporter
@@ -40,21 +43,31 @@ export class WatchedExporter implements PushMetricExporter {
   }
 
   export (metrics: ResourceMetrics, resultCallback: ResultCallback): void {
+    if (this.#isClosed) return resultCallback({ code: FAILED })
     const startedMs = performance.now()
     let isOver = false
-    const end = (result: ExportResult): void => {
+    const stop = (): void => {
       isOver = true
       clearTimeout(timer)
+      this.#underWay.delete(giveUp)
+    }
+    const end = (result: ExportResult): void => {
+      stop()
       const seconds = (performance.now() - startedMs) / 1_000
       if (result.code === SUCCESS) this.#observer.succeeded(seconds)
       else this.#observer.failed(toPushFailure(result.error), seconds, result.error)
       resultCallback(result)
+    }
+    const giveUp = (): void => {
+      stop()
+      resultCallback({ code: FAILED })
     }
     const timer = setTimeout(() => {
       end({ code: FAILED, error: new Error(`The push timed out after ${this.#limits.timeoutMs} ms`) })
       this.#limits.cut()
     }, this.#limits.timeoutMs)
     timer.unref()
+    this.#underWay.add(giveUp)
     const messages = toMessages(metrics, this.#limits.pointsPerMessage)
     const send = (): void => {
       try {
@@ -75,6 +88,12 @@ export class WatchedExporter implements PushMetricExporter {
 
   async forceFlush (): Promise<void> {
     await this.#exporter.forceFlush()
+  }
+
+  /** Leaves every push that is under way to itself, untold, and lets no other begin. */
+  close (): void {
+    this.#isClosed = true
+    for (const giveUp of this.#underWay) giveUp()
   }
 
   async shutdown (): Promise<void> {

@@ -25,22 +25,29 @@ export interface Pusher {
 /** Starts pushing to every target. */
 export async function startPusher (registry: Registry, resource: Resource, settings: ResolvedOtlp, log: PushLogger): Promise<Pusher> {
   const connections = new PushConnections(settings)
-  const readers = await Promise.all(settings.targets.map(async target => {
+  const targets = await Promise.all(settings.targets.map(async target => {
     const exporter = target === 'console' ? new ConsoleMetricExporter() : await createOtlpExporter(settings, connections, reason => log.warn(`Exemplars are not pushed: ${reason}. All else is`))
-    return createReader(registry, exporter, settings, connections, log, describeTarget(target, settings))
+    return openTarget(registry, exporter, settings, connections, log, describeTarget(target, settings))
   }))
-  const provider = new MeterProvider({ resource, readers })
+  const provider = new MeterProvider({ resource, readers: targets.map(({ reader }) => reader) })
   return {
     flush: async () => await provider.forceFlush(),
     close: async () => {
       const isDone = await within(settings.closeTimeoutMs, provider.shutdown())
       connections.close()
+      for (const { exporter } of targets) exporter.close()
       if (!isDone) log.warn(`The last push of metrics did not arrive within ${settings.closeTimeoutMs} ms`)
     }
   }
 }
 
-function createReader (registry: Registry, exporter: PushMetricExporter, settings: ResolvedOtlp, connections: PushConnections, log: PushLogger, target: string): PeriodicExportingMetricReader {
+/** What reads the store at an interval, and what it pushes through. */
+interface Target {
+  readonly reader: PeriodicExportingMetricReader
+  readonly exporter: WatchedExporter
+}
+
+function openTarget (registry: Registry, exporter: PushMetricExporter, settings: ResolvedOtlp, connections: PushConnections, log: PushLogger, target: string): Target {
   const { intervalMs, timeoutMs, isDelta } = settings
   const producer = new OtlpProducer(registry, { isDelta, isConfirmed: true })
   const observer = createPushLog(registry, target, log)
@@ -49,12 +56,13 @@ function createReader (registry: Registry, exporter: PushMetricExporter, setting
     cut: () => connections.cut(),
     pointsPerMessage: POINTS_PER_MESSAGE
   })
-  return new PeriodicExportingMetricReader({
+  const reader = new PeriodicExportingMetricReader({
     exporter: watched,
     exportIntervalMillis: intervalMs,
     exportTimeoutMillis: intervalMs,
     metricProducers: [producer]
   })
+  return { reader, exporter: watched }
 }
 
 /** Whether something ended in time; that it failed is its own business. */

@@ -1,24 +1,17 @@
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import { addToJson } from './exemplars-json.ts'
 import { addToProtobuf } from './exemplars-protobuf.ts'
+import type { Serializer } from './exporter-insides.ts'
+import { delegateOf } from './exporter-insides.ts'
 import type { TracedMetric } from './otlp-exemplars.ts'
 import type { OtlpProtocol } from './otlp-options.ts'
-
-interface Serializer {
-  serializeRequest (metrics: ResourceMetrics): Uint8Array | undefined
-}
-
-/** The members of an exporter in which all versions from 0.203 to 0.301 keep their serializer. */
-interface Insides {
-  readonly _delegate?: { _serializer?: Serializer }
-}
 
 /**
  * Has an exporter of OpenTelemetry send exemplars, which its serializer leaves out: they are added to what that has written. Messages
  * without exemplars stay as they are. Where an exporter is not as expected, all else is sent, and the reason is told once there are some.
  */
 export function sendExemplars (exporter: PushMetricExporter, protocol: OtlpProtocol, onFailure: (reason: string) => void): void {
-  const delegate = (exporter as Insides)._delegate
+  const delegate = delegateOf(exporter)
   const serializer = delegate?._serializer
   const add = protocol === 'http/json' ? addToJson : addToProtobuf
   let isFailing = false

@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import type { MethodRows } from './endpoint-rows.ts'
 import type { FailureReason } from './http-metrics.ts'
 import type { GaugeSeries } from '../series/gauge.ts'
-import type { TraceLabels, Traces } from '../series/traces.ts'
+import type { TraceAsker, TraceLabels } from '../series/traces.ts'
 import type { ParserFailure } from './parser-failure.ts'
 
 /** Where a response keeps its exchange. */
@@ -23,7 +23,7 @@ type End = (this: ServerResponse, chunk?: unknown, encoding?: unknown, callback?
 /** What exchanges need of the recorder they belong to. */
 export interface ExchangeOwner {
   /** Where a request's trace is found; `undefined` where none is wanted. */
-  readonly traces: Traces | undefined
+  readonly traces: TraceAsker | undefined
   /** The request reached Fastify: which rows it belongs to as things stand. */
   rowsOf (request: FastifyRequest, method: string): MethodRows | null
   /** No hook saw the request. */

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from '../options.ts'
 import type { Registry } from '../series/registry.ts'
 import type { Traces } from '../series/traces.ts'
+import { TraceAsker } from '../series/traces.ts'
 import { tapRequest, tapResponse } from './message-taps.ts'
 import { Connections, watchWebSockets } from './connections.ts'
 import type { MethodRows } from './endpoint-rows.ts'
@@ -27,12 +28,12 @@ const EXPECTATION_FAILED = 417
 /** Counts the requests of one Fastify application: takes exchanges from where they are seen and names their rows. */
 export class Recorder implements ExchangeOwner {
   readonly routes: Routes
-  readonly traces: Traces | undefined
+  readonly traces: TraceAsker | undefined
   readonly #connections: Connections
   readonly #webSocketServers = new WeakSet<EventEmitter>()
 
   constructor (registry: Registry, { labels, buckets, ignore }: Pick<ResolvedOptions, 'labels' | 'buckets' | 'ignore'>, warn: (message: string) => void, telemetry: HttpTelemetry & { readonly traces: Traces | undefined } = PLAIN) {
-    this.traces = telemetry.traces
+    this.traces = telemetry.traces && new TraceAsker(telemetry.traces)
     this.routes = new Routes(new HttpMetrics(registry, labels, buckets, telemetry), ignore, warn)
     this.#connections = new Connections(registry)
   }

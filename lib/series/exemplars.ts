@@ -2,22 +2,23 @@ import type { Bank } from './bank.ts'
 import type { Series } from './series.ts'
 import type { BankSnapshot, Exemplar, RowExemplars } from './snapshot.ts'
 import type { Traces } from './traces.ts'
+import { TraceAsker } from './traces.ts'
 
 /** For how long a smaller value does not take the place of the largest, in ms. */
 const LARGEST_STAYS_MS = 60_000
 
 /** Of each bucket, the last value and the largest that were recorded within a trace, with that trace. Nothing is kept of any other. */
 export class Exemplars {
-  readonly #traces: Traces
+  readonly #asker: TraceAsker
   readonly #rows = new Map<Series, (readonly Exemplar[] | undefined)[]>()
 
   constructor (traces: Traces) {
-    this.#traces = traces
+    this.#asker = new TraceAsker(traces)
   }
 
   /** Notes a value if it was recorded within a trace: for its bucket, or for the one value that there is. */
   offer (series: Series, value: number): void {
-    const labels = this.#traces.active()
+    const labels = this.#asker.active()
     if (labels === undefined) return
     const { bounds } = series.bank
     const bucket = bounds.findIndex(bound => value <= bound)

@@ -57,11 +57,13 @@ export class Registry {
   readonly #warned = new Set<string>()
   readonly #unheard: string[] = []
   readonly #keeper: Keeper
+  readonly #traces: Traces | undefined
   #listener: ((message: string) => void) | undefined
 
   constructor (options: RegistryOptions = {}) {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
+    this.#traces = options.traces
     this.#keeper = options.recording === false ? IDLE_KEEPER : this.#createKeeper(options.traces)
   }
 
@@ -132,6 +134,7 @@ export class Registry {
 
   /** Everything at this instant. */
   snapshot (): Snapshot {
+    if (this.#traces !== undefined) this.#traces.period++
     for (const collect of this.#collectors) collect()
     const copied = new Map<Family, FamilySnapshot['banks']>()
     const families: FamilySnapshot[] = []

@@ -1,28 +1,64 @@
 /** A trace and span as the labels of an exemplar. */
 export type TraceLabels = Readonly<Record<'trace_id' | 'span_id', string>>
 
-/** Which trace a record belongs to: that of the moment, or one that was noted before. */
-export class Traces {
-  readonly #read: () => TraceLabels | undefined
-  #held: TraceLabels | undefined
-  #isHeld = false
+/** The trace of the moment, if it is sampled: `null` where it is not, `undefined` where nothing is traced. */
+export type ReadTrace = () => TraceLabels | null | undefined
 
-  constructor (read: () => TraceLabels | undefined) {
-    this.#read = read
+/** Which trace records belong to: that of the moment, or one that was noted before. */
+export class Traces {
+  readonly read: ReadTrace
+  /** Goes up with each snapshot. */
+  period = 0
+  isHeld = false
+  held: TraceLabels | undefined = undefined
+
+  constructor (read: ReadTrace) {
+    this.read = read
+  }
+}
+
+/** So often the question is asked before it is known that nothing is traced; a power of two. */
+const ASKS = 256
+
+/** From then on it is asked once in so many times; a power of two. */
+const RECORDS_PER_ASK = 64
+
+/** One place that asks which trace is active, and less often while there is none: a question takes as long as ten records. */
+export class TraceAsker {
+  readonly #traces: Traces
+  /** Times since anything was traced, in this period. */
+  #vain = 0
+  #period = 0
+
+  constructor (traces: Traces) {
+    this.#traces = traces
   }
 
   active (): TraceLabels | undefined {
-    return this.#isHeld ? this.#held : this.#read()
+    const traces = this.#traces
+    if (traces.isHeld) return traces.held
+    if (this.#period !== traces.period) {
+      this.#period = traces.period
+      this.#vain = 0
+    }
+    if (this.#vain >= ASKS && this.#vain % RECORDS_PER_ASK !== 0) {
+      this.#vain++
+      return undefined
+    }
+    const trace = traces.read()
+    if (trace === undefined) this.#vain++
+    else this.#vain = 0
+    return trace ?? undefined
   }
 
-  /** What is recorded until the release belongs to this trace, or to none. */
+  /** What is recorded anywhere until the release belongs to this trace, or to none. */
   hold (trace: TraceLabels | undefined): void {
-    this.#held = trace
-    this.#isHeld = true
+    this.#traces.held = trace
+    this.#traces.isHeld = true
   }
 
   release (): void {
-    this.#held = undefined
-    this.#isHeld = false
+    this.#traces.held = undefined
+    this.#traces.isHeld = false
   }
 }

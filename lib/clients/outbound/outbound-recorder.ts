@@ -1,6 +1,7 @@
 import { thrown } from '../../errors.ts'
 import type { Registry } from '../../series/registry.ts'
 import type { Traces } from '../../series/traces.ts'
+import { TraceAsker } from '../../series/traces.ts'
 import { HostRows } from './host-rows.ts'
 import { OutboundMetrics } from './outbound-metrics.ts'
 import { OutboundRequest } from './outbound-request.ts'
@@ -16,14 +17,14 @@ const OTHER_HOST = 'other'
 export class OutboundRecorder {
   readonly metrics: OutboundMetrics
   readonly #schemes: Schemes
-  readonly #traces: Traces | undefined
+  readonly #traces: TraceAsker | undefined
   /** By origin, as the client writes it. */
   readonly #hosts = new Map<string, HostRows>()
 
   constructor (registry: Registry, traces: Traces | undefined) {
     this.#schemes = new Schemes(registry.limits.seriesPerMetric)
     this.metrics = new OutboundMetrics(registry, this.#schemes)
-    this.#traces = traces
+    this.#traces = traces && new TraceAsker(traces)
   }
 
   /** A request was created; `origin` is a URL of which only scheme, host and port are looked at. */

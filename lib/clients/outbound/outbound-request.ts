@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { GaugeSeries } from '../../series/gauge.ts'
-import type { TraceLabels, Traces } from '../../series/traces.ts'
+import type { TraceAsker, TraceLabels } from '../../series/traces.ts'
 import { toErrorType } from './error-type.ts'
 import type { MethodRows } from './host-rows.ts'
 
@@ -13,11 +13,11 @@ export class OutboundRequest {
   readonly #raised: GaugeSeries
   /** ms, on the clock of `performance.now()`. */
   readonly #startMs = performance.now()
-  readonly #traces: Traces | undefined
+  readonly #traces: TraceAsker | undefined
   /** Of the span that was active at the creation: the end comes from the connection, within another or none. */
   readonly #trace: TraceLabels | undefined
 
-  constructor (rows: MethodRows, traces: Traces | undefined) {
+  constructor (rows: MethodRows, traces: TraceAsker | undefined) {
     this.#rows = rows
     this.#traces = traces
     this.#trace = traces?.active()
