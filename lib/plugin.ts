@@ -38,10 +38,10 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     info: (message: string): void => app.log.info(`fastify-vitals: ${message}`),
     warn: (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
   }
-  const traces = options.exemplars ? new Traces(readActiveSpan) : undefined
   const registry = enabled
-    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(traces && { traces }) })
+    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(options.exemplars && { traces: new Traces(readActiveSpan) }) })
     : new Registry({ recording: false })
+  const { traces } = registry
   const isPushing = otlp.targets.length > 0
   const resource = enabled && (isPushing || naming === 'semconv') ? await loadResource(otlp.resource) : undefined
   const exposition = new Exposition(registry, createView(naming, options.scopeLabels, resource?.attributes as Attributes | undefined, log.warn))

@@ -3,6 +3,7 @@ import { shown, VitalsError } from './errors.ts'
 import type { ResolvedAuth, ResolvedLimiter, ResolvedOptions, VitalsOptions } from './options.ts'
 import { SIZE_BUCKETS } from './record/http-metrics.ts'
 import { MeterBridge } from './bridges/meter-bridge.ts'
+import { readActiveSpan } from './bridges/active-span.ts'
 import type { PromRegistry } from './bridges/prom-registry.ts'
 import { isPromRegistry } from './bridges/prom-registry.ts'
 import { isSdkDisabled, resolveOtlp } from './resolve-otlp.ts'
@@ -11,6 +12,7 @@ import { DURATION_BUCKETS } from './series/histogram.ts'
 import { RESERVED_CONSTANT_LABELS } from './series/names.ts'
 import type { RegistryOptions } from './series/registry.ts'
 import { Registry } from './series/registry.ts'
+import { Traces } from './series/traces.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -34,6 +36,7 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
   const isShown = hasEndpoint || push.targets.length > 0 || registry !== undefined || meters instanceof MeterBridge
   const isEnabled = wish ?? isShown
   const httpLabels = resolveLabels(labels)
+  const shared = resolveRegistry(registry, ours)
   return Object.freeze({
     enabled: isEnabled,
     isWithoutWayOut: wish === undefined && !isShown,
@@ -48,13 +51,13 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     buckets: resolveBuckets(buckets),
     limits: resolveLimits(limits),
     ignore: resolveIgnore(ignore),
-    registry: resolveRegistry(registry, ours),
+    registry: shared,
     otlp: push,
     meters: isEnabled && resolveMeters(meters, environment),
     registries: resolveRegistries(registries),
     naming: option.oneOf('naming', naming, ['prometheus', 'semconv']),
     scopeLabels: option.boolean('scopeLabels', scopeLabels),
-    exemplars: option.boolean('exemplars', exemplars),
+    exemplars: shared === undefined ? option.boolean('exemplars', exemplars) : shared.traces !== undefined,
     outbound: option.boolean('outbound', outbound)
   })
 }
@@ -194,11 +197,12 @@ function resolveIgnore (ignore: unknown): ResolvedOptions['ignore'] {
   return Object.freeze([...ignore])
 }
 
-function resolveRegistry (registry: unknown, { limits, constantLabels }: Readonly<Record<string, unknown>>): Registry | undefined {
+function resolveRegistry (registry: unknown, { limits, constantLabels, exemplars }: Readonly<Record<string, unknown>>): Registry | undefined {
   if (registry === undefined) return undefined
   if (!(registry instanceof Registry)) return option.fail('registry', 'a registry made by createRegistry() or taken from app.vitals.registry', shown(registry))
   if (limits !== undefined) option.fail('limits', 'left out where registry is given: a registry brings its own', 'both')
   if (constantLabels !== undefined) option.fail('constantLabels', 'left out where registry is given: a registry brings its own', 'both')
+  if (exemplars !== undefined) option.fail('exemplars', 'left out where registry is given: createRegistry({ exemplars: true }) makes one that keeps them', 'both')
   return registry
 }
 
@@ -215,11 +219,22 @@ function resolveRegistries (registries: unknown): readonly PromRegistry[] {
   return Object.freeze([...registries])
 }
 
+/** How a store is made for several Fastify instances. */
+export interface SharedRegistryOptions extends Omit<RegistryOptions, 'traces'> {
+  /** Attaches the trace of the active span to counters and histogram buckets. @default false */
+  readonly exemplars?: boolean
+}
+
 /**
  * A store that several Fastify instances may share: give it to each as option `registry`.
  * Throws `FSV_ERR_INVALID_OPTION` where an option is wrong.
  */
-export function createRegistry (options: RegistryOptions = {}): Registry {
-  const { limits = {}, constantLabels = {}, recording = true } = new Check('FSV_ERR_INVALID_OPTION', 'The registry\'s').object('options', options, ['limits', 'constantLabels', 'recording'])
-  return new Registry({ limits: resolveLimits(limits), constantLabels: resolveConstantLabels(constantLabels, {}, []), recording: option.boolean('recording', recording) })
+export function createRegistry (options: SharedRegistryOptions = {}): Registry {
+  const { limits = {}, constantLabels = {}, recording = true, exemplars = false } = new Check('FSV_ERR_INVALID_OPTION', 'The registry\'s').object('options', options, ['limits', 'constantLabels', 'recording', 'exemplars'])
+  return new Registry({
+    limits: resolveLimits(limits),
+    constantLabels: resolveConstantLabels(constantLabels, {}, []),
+    recording: option.boolean('recording', recording),
+    ...(option.boolean('exemplars', exemplars) && { traces: new Traces(readActiveSpan) })
+  })
 }

@@ -46,6 +46,8 @@ interface Entry {
 export class Registry {
   readonly constantLabels: Readonly<Record<string, string>>
   readonly limits: SeriesLimits
+  /** Where records find their trace; `undefined` where no exemplars are kept. */
+  readonly traces: Traces | undefined
   readonly #entries = new Map<string, Entry>()
   /** Each name that is taken, and the metric that has it. */
   readonly #owners = new Map<string, string>()
@@ -57,13 +59,12 @@ export class Registry {
   readonly #warned = new Set<string>()
   readonly #unheard: string[] = []
   readonly #keeper: Keeper
-  readonly #traces: Traces | undefined
   #listener: ((message: string) => void) | undefined
 
   constructor (options: RegistryOptions = {}) {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
-    this.#traces = options.traces
+    this.traces = options.traces
     this.#keeper = options.recording === false ? IDLE_KEEPER : this.#createKeeper(options.traces)
   }
 
@@ -134,7 +135,7 @@ export class Registry {
 
   /** Everything at this instant. */
   snapshot (): Snapshot {
-    if (this.#traces !== undefined) this.#traces.period++
+    if (this.traces !== undefined) this.traces.period++
     for (const collect of this.#collectors) collect()
     const copied = new Map<Family, FamilySnapshot['banks']>()
     const families: FamilySnapshot[] = []

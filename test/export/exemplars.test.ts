@@ -3,7 +3,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { AlwaysOffSampler, AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace'
 import fastify from 'fastify'
 import t from 'tap'
-import vitals from '../../lib/index.ts'
+import vitals, { createRegistry } from '../../lib/index.ts'
 import { withNext } from '../../lib/series/exemplars.ts'
 import type { Exemplar } from '../../lib/series/snapshot.ts'
 import { findSample, parseExposition } from '../support/exposition-grammar.ts'
@@ -46,6 +46,23 @@ t.test('nothing is kept where exemplars are off', async t => {
   const tasks = store.counter({ name: 'tasks_total', help: 'Tasks.' })
   context.with(trace.setSpan(context.active(), kept.startSpan('work')), () => tasks.inc())
   t.equal(findSample(await scrape('openmetrics'), 'tasks_total')!.exemplar, undefined)
+})
+
+t.test('a shared registry keeps them where it was made to', async t => {
+  for (const exemplars of [true, false]) {
+    const app = fastify()
+    t.teardown(() => app.close())
+    await app.register(vitals, { registry: createRegistry({ exemplars }), endpoint: false })
+    const tasks = app.vitals.counter({ name: 'tasks_total', help: 'Tasks.' })
+    app.get('/', () => {
+      tasks.inc()
+      return 'done'
+    })
+    await context.with(trace.setSpan(context.active(), kept.startSpan('request')), async () => await app.inject('/'))
+    const text = parseExposition(await app.vitals.render({ format: 'openmetrics' }), 'openmetrics')
+    t.equal(findSample(text, 'tasks_total')!.exemplar !== undefined, exemplars, `exemplars: ${exemplars}`)
+    t.equal(text.get('http_request_duration_seconds')!.samples.some(({ exemplar }) => exemplar !== undefined), exemplars, `a request's, exemplars: ${exemplars}`)
+  }
 })
 
 t.test('a request carries the trace that was active when it arrived, whatever is active at its end', async t => {

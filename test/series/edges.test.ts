@@ -90,9 +90,9 @@ t.test('what a registry warned of before it was registered is logged once it is'
   t.match(warnings.join('\n'), /counter early should end in _total/)
 })
 
-t.test('a registry brings its own limits and constant labels', async t => {
+t.test('a registry brings its own limits, constant labels and exemplars', async t => {
   const registry = createRegistry()
-  for (const [name, value] of [['limits', { series: 5 }], ['constantLabels', { region: 'x' }]] as const) {
+  for (const [name, value] of [['limits', { series: 5 }], ['constantLabels', { region: 'x' }], ['exemplars', true]] as const) {
     const app = fastify()
     t.teardown(() => app.close())
     await t.rejects(async () => { await app.register(vitals, { registry, endpoint: false, [name]: value }) }, { code: 'FSV_ERR_INVALID_OPTION', message: new RegExp(`^Option ${name} `) })
