@@ -40,6 +40,7 @@ export class PgConnection {
   readonly #db: DbClient
   readonly #transactions: TransactionTracker
   readonly #restore: () => void
+  #isHearingEnd = false
 
   constructor (client: PgClient, db: DbClient) {
     this.#client = client
@@ -49,7 +50,6 @@ export class PgConnection {
     this.#restore = replaceMethod(client, 'query', (original, replacement) => function (...args) {
       return replacement.isOn ? connection.#query(this as object, original, args) : Reflect.apply(original, this, args)
     })
-    client.on('end', this.#onEnd)
   }
 
   detach (): void {
@@ -59,11 +59,23 @@ export class PgConnection {
 
   readonly #onEnd = (): void => this.#transactions.lost()
 
+  /** Hears of the end of the connection while a transaction is open: one listener more, and those that pg changes with each query cost it more. */
+  #hearEnd (): void {
+    const { isOpen } = this.#transactions
+    if (isOpen === this.#isHearingEnd) return
+    this.#isHearingEnd = isOpen
+    if (isOpen) this.#client.on('end', this.#onEnd)
+    else this.#client.off('end', this.#onEnd)
+  }
+
   #query (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
     const config = args[0] as Config | string | null | undefined
     const known = this.#db.statement(textOf(config))
     const status = this.#client.getTransactionStatus?.()
-    if (typeof status === 'string') this.#transactions.saw(status !== 'I')
+    if (typeof status === 'string') {
+      this.#transactions.saw(status !== 'I')
+      this.#hearEnd()
+    }
     const startedMs = this.#db.start()
     try {
       if (isSubmittable(config)) {
@@ -129,11 +141,13 @@ export class PgConnection {
     if (statement.transaction === undefined) return
     const last = (Array.isArray(result) ? result.at(-1) : result) as { command?: unknown } | undefined
     this.#transactions.succeeded(statement, last?.command === 'ROLLBACK')
+    this.#hearEnd()
   }
 
   #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
     row.failed(startedMs, error, ERROR_TYPES.get((error as Error).message))
     this.#transactions.failed(statement)
+    this.#hearEnd()
   }
 }
 

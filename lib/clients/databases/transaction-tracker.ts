@@ -13,6 +13,10 @@ export class TransactionTracker {
     this.#db = db
   }
 
+  get isOpen (): boolean {
+    return this.#isOpen
+  }
+
   /** What the connection itself says, where it can. */
   saw (isOpen: boolean): void {
     this.#isOpen = isOpen
