@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 
-/** A process running `file`; `ask` sends it a message and gives its answer. */
-export async function startChild (file, args, execArgv = []) {
-  const child = fork(new URL(file, import.meta.url), args, { execArgv })
+/** A process running `file`; `ask` sends it a message and gives its answer. `options` are those of `fork()`. */
+export async function startChild (file, args, options = {}) {
+  const child = fork(new URL(file, import.meta.url), args, options)
   const ready = await answer(child)
   return {
     ready,

@@ -1,10 +1,10 @@
-// Asks a server for something over and over: `node outbound-client.js <variant> <client> <port>`. Answers each message with its own
-// CPU time in ms for that many requests.
+// Asks a server for something over and over: `node outbound-client.js <variant> <client> <port>`. Answers each message with its own CPU
+// time and the time by the clock, in ms, for so many requests, so many at a time.
 import http from 'node:http'
 
 const [variant, client, port] = process.argv.slice(2)
 const url = `http://127.0.0.1:${port}/`
-const concurrency = 8
+const connections = 8
 
 if (variant === 'otel') {
   const [{ MeterProvider, AggregationTemporality, InMemoryMetricExporter, PeriodicExportingMetricReader }, { UndiciInstrumentation }, { HttpInstrumentation }] = await Promise.all([
@@ -27,8 +27,8 @@ const undici = await import('undici')
 const { createRequire } = await import('node:module')
 // Required, so that an instrumentation that works on `require` sees it.
 const { get, Agent } = variant === 'otel' ? createRequire(import.meta.url)('node:http') : http
-const agent = new Agent({ keepAlive: true, maxSockets: concurrency })
-const dispatcher = new undici.Agent({ connections: concurrency })
+const agent = new Agent({ keepAlive: true, maxSockets: connections })
+const dispatcher = new undici.Agent({ connections })
 const clients = {
   async fetch () { await (await fetch(url)).text() },
   async undici () { await (await undici.request(url, { dispatcher })).body.text() },
@@ -38,11 +38,12 @@ const clients = {
 }
 const ask = clients[client]
 
-process.on('message', async ({ requests }) => {
+process.on('message', async ({ operations, concurrency }) => {
+  const startedMs = performance.now()
   const before = process.cpuUsage()
-  let left = requests
+  let left = operations
   await Promise.all(Array.from({ length: concurrency }, async () => { while (left-- > 0) await ask() }))
   const { user, system } = process.cpuUsage(before)
-  process.send({ result: (user + system) / 1_000 })
+  process.send({ result: { cpuMs: (user + system) / 1_000, ms: performance.now() - startedMs } })
 })
 process.send({ result: 'ready' })

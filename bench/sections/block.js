@@ -14,7 +14,7 @@ export async function measure (names, { generations, rounds }) {
   for (let generation = 0; generation < Math.ceil(generations / 3); generation++) {
     const workers = []
     for (const name of names) {
-      const child = await startChild('./worker.js', [name], ['--expose-gc'])
+      const child = await startChild('./worker.js', [name], { execArgv: ['--expose-gc'] })
       await child.ask({ task: 'fill', lines: 100_000 })
       await child.ask({ task: 'scrape', every: 1, times: 3 })
       workers.push({ name, child })

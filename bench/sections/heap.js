@@ -16,7 +16,7 @@ export async function measure (names, { generations }) {
     const filled = []
     const scraped = []
     for (let generation = 0; generation < Math.ceil(generations / 3); generation++) {
-      const child = await startChild('./worker.js', [name], ['--expose-gc'])
+      const child = await startChild('./worker.js', [name], { execArgv: ['--expose-gc'] })
       const held = await child.ask({ task: 'heap', lines })
       filled.push(held.filled / lines)
       scraped.push(held.scraped / lines)

@@ -39,7 +39,7 @@ export async function measure (names, { generations, rounds }) {
 }
 
 async function allocatedBytes (name) {
-  const child = await startChild('./worker.js', [name], ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'])
+  const child = await startChild('./worker.js', [name], { execArgv: ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'] })
   await child.ask({ task: 'record', count: 50_000 })
   const bytes = await child.ask({ task: 'allocation', count: 10_000 })
   child.stop()

@@ -33,7 +33,7 @@ async function measureScrapes (names, { lines, every, generations, rounds }) {
   for (let generation = 0; generation < Math.ceil(generations / 3); generation++) {
     const workers = []
     for (const name of names) {
-      const child = await startChild('./worker.js', [name], ['--expose-gc'])
+      const child = await startChild('./worker.js', [name], { execArgv: ['--expose-gc'] })
       await child.ask({ task: 'fill', lines })
       await child.ask({ task: 'scrape', every, times: warmUps })
       workers.push({ name, child, took: [] })
