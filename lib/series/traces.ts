@@ -1,8 +1,8 @@
 /** A trace and span as the labels of an exemplar. */
 export type TraceLabels = Readonly<Record<'trace_id' | 'span_id', string>>
 
-/** The trace of the moment, if it is sampled: `null` where it is not, `undefined` where nothing is traced. */
-export type ReadTrace = () => TraceLabels | null | undefined
+/** The trace of the moment, if there is one and it is sampled. */
+export type ReadTrace = () => TraceLabels | undefined
 
 /** Which trace records belong to: that of the moment, or one that was noted before. */
 export class Traces {
@@ -17,11 +17,11 @@ export class Traces {
   }
 }
 
-/** So often the question is asked before it is known that nothing is traced; a power of two. */
+/** So often the question is asked before it is known that nothing is traced, or next to nothing; a power of two. */
 const ASKS = 256
 
 /** From then on it is asked once in so many times; a power of two. */
-const RECORDS_PER_ASK = 64
+const RECORDS_PER_ASK = 16
 
 /** One place that asks which trace is active, and less often while there is none: a question takes as long as ten records. */
 export class TraceAsker {
@@ -48,7 +48,7 @@ export class TraceAsker {
     const trace = traces.read()
     if (trace === undefined) this.#vain++
     else this.#vain = 0
-    return trace ?? undefined
+    return trace
   }
 
   /** What is recorded anywhere until the release belongs to this trace, or to none. */
