@@ -212,3 +212,15 @@ t.test('what was removed, reset and filled again is rendered as it is now', asyn
   t.equal(sampleValue(scraped, 'g', { x: 'd' }), 4)
   t.equal(findSample(scraped, 'g', { x: 'a' }), undefined)
 })
+
+t.test('a series that takes the place of another in the same millisecond, with the same number, is shown under its own labels', async t => {
+  const millisecond = Date.now()
+  t.intercept(Date, 'now', { value: () => millisecond })
+  const { vitals: store, scrape } = await openStore(t)
+  const leader = store.gauge({ name: 'leader', help: 'Who leads.', labels: ['host'] })
+  for (const [host, other] of [['a', 'b'], ['b', 'a']] as const) {
+    leader.remove({ host: other })
+    leader.set({ host }, 1)
+    t.same((await scrape()).get('leader')!.samples.map(({ labels }) => labels), [{ host }])
+  }
+})
