@@ -38,10 +38,13 @@ export class CheckRecorder {
   allowed (request: FastifyRequest, seconds: number | undefined, remaining: number | undefined, limit: number | undefined): void {
     const rows = this.rowsOf(request)
     if (rows === null) return
-    rows.check(this.isAuthenticated(request), seconds)
-    rows.allowed(this.extraOf(request))
+    const isAuthenticated = this.isAuthenticated(request)
     // A function of the application's may give a limit that is no number, or none.
-    if (Number.isFinite(remaining)) rows.left(remaining!, limit)
+    const isLimited = Number.isFinite(remaining)
+    if (isLimited && this.#options.labels === undefined && seconds !== undefined && limit !== undefined) return rows.pass(isAuthenticated, seconds, remaining!, limit)
+    rows.check(isAuthenticated, seconds)
+    rows.allowed(this.extraOf(request))
+    if (isLimited) rows.left(remaining!, limit)
   }
 
   rejected (request: FastifyRequest, seconds: number | undefined, reason: RejectionReason, limit: number | undefined): void {

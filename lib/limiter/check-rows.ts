@@ -1,3 +1,4 @@
+import type { Batch } from '../series/batch.ts'
 import type { CounterSeries } from '../series/counter.ts'
 import type { HistogramSeries } from '../series/histogram.ts'
 import type { LimiterMetrics } from './limiter-metrics.ts'
@@ -20,6 +21,7 @@ export class CheckRows {
   readonly #endpoint: string
   readonly #group: string
   readonly #algorithm: string
+  readonly #passed: Batch
   #known: AuthenticatedRows | undefined
   #unknown: AuthenticatedRows | undefined
   #allowed: CounterSeries | undefined
@@ -35,6 +37,18 @@ export class CheckRows {
     this.#endpoint = endpoint
     this.#group = group
     this.#algorithm = algorithm
+    this.#passed = metrics.batch(4, (cells, at) => { this.#pass(cells[at] === 1, cells[at + 1]!, cells[at + 2]!, cells[at + 3]!) })
+  }
+
+  /** A check allowed a request: {@link check}, {@link allowed} and {@link left} in one, and many at a time. */
+  pass (isAuthenticated: boolean, seconds: number, remaining: number, limit: number): void {
+    const at = this.#passed.next()
+    if (at < 0) return this.#pass(isAuthenticated, seconds, remaining, limit)
+    const { cells } = this.#passed
+    cells[at] = isAuthenticated ? 1 : 0
+    cells[at + 1] = seconds
+    cells[at + 2] = remaining
+    cells[at + 3] = limit
   }
 
   /** A check came to its end, whatever it decided; `seconds` is undefined where nobody measured. */
@@ -73,6 +87,12 @@ export class CheckRows {
 
   tokens (left: number): void {
     (this.#tokens ??= this.#metrics.tokens.with({ endpoint: this.#endpoint })).observe(left)
+  }
+
+  #pass (isAuthenticated: boolean, seconds: number, remaining: number, limit: number): void {
+    this.check(isAuthenticated, seconds)
+    this.allowed(undefined)
+    this.left(remaining, limit)
   }
 
   #rowsOf (authenticated: string): AuthenticatedRows {

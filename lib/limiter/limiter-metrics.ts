@@ -23,10 +23,12 @@ export class LimiterMetrics {
   readonly remaining: Histogram<string>
   readonly quotaUsage: Histogram<string>
   readonly tokens: Histogram<string>
+  readonly batch: Registry['batch']
 
   /** `extraLabels` are the application's own, on allowed and rejected. */
   constructor (registry: Registry, extraLabels: readonly string[]) {
     const allowHighCardinality = true
+    this.batch = registry.batch.bind(registry)
     this.requests = registry.counter({
       name: 'rate_limit_requests_total',
       help: 'Checks of a rate limiter: allowed, rejected, bypassed and failed ones.',

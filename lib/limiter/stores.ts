@@ -1,3 +1,4 @@
+import type { Batch } from '../series/batch.ts'
 import type { HistogramSeries } from '../series/histogram.ts'
 import type { LimiterMetrics } from './limiter-metrics.ts'
 
@@ -33,18 +34,26 @@ export class StoreTimes {
   readonly #metrics: LimiterMetrics
   readonly #kind: StoreKind
   readonly #series: Partial<Record<StoreOperation, HistogramSeries>> = {}
+  readonly #counted: Batch
 
   constructor (metrics: LimiterMetrics, kind: StoreKind) {
     this.#metrics = metrics
     this.#kind = kind
+    this.#counted = metrics.batch(1, (cells, at) => { this.#incr(cells[at]!) })
   }
 
   incr (seconds: number): void {
-    (this.#series.incr ??= this.#bind('incr')).observe(seconds)
+    const at = this.#counted.next()
+    if (at < 0) this.#incr(seconds)
+    else this.#counted.cells[at] = seconds
   }
 
   read (seconds: number): void {
     (this.#series.read ??= this.#bind('read')).observe(seconds)
+  }
+
+  #incr (seconds: number): void {
+    (this.#series.incr ??= this.#bind('incr')).observe(seconds)
   }
 
   #bind (operation: StoreOperation): HistogramSeries {

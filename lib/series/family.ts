@@ -1,5 +1,6 @@
 import { shown, thrown } from '../errors.ts'
 import { Bank } from './bank.ts'
+import type { Unsettled } from './batch.ts'
 import { IDLE_SERIES } from './idle.ts'
 import type { Labels } from './labels.ts'
 import { escapeLabelValue, labelText, toLabelValue } from './labels.ts'
@@ -34,6 +35,8 @@ export interface Keeper {
   readonly isRecording: boolean
   /** Where records find their trace; `undefined` where no exemplars are kept. */
   readonly traces: Traces | undefined
+  /** Records that have been noted and are to be made before anybody looks. */
+  readonly unsettled: Unsettled
   /** Whether the family may have one more series; takes the place if so. */
   admit (family: Family): boolean
   release (family: Family): void
@@ -118,6 +121,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
   /** Forgets a series. */
   drop (series: S): void {
     if (series === this.#overflow) return
+    this.#keeper.unsettled.settle()
     this.#index.delete(series.text)
     this.exemplars?.forget(series)
     series.bank.remove(series)
@@ -126,6 +130,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
 
   /** Starts every series anew from zero; the label sets stay. */
   reset (): void {
+    this.#keeper.unsettled.settle()
     for (const bank of this.banks) bank.reset(this.#keeper.now())
     this.exemplars?.clear()
   }

@@ -1,4 +1,5 @@
 import { thrown, VitalsError } from '../errors.ts'
+import { Batch } from './batch.ts'
 import type { SeriesLimits } from './cardinality.ts'
 import { DEFAULT_LIMITS } from './cardinality.ts'
 import { Counter } from './counter.ts'
@@ -109,6 +110,12 @@ export class Registry {
     return histogram
   }
 
+  /** Notes records of `width` numbers, to make them later: see {@link Batch}. Each is made at once where exemplars are kept, or nothing is. */
+  batch (width: number, record: (cells: Float64Array, at: number) => void): Batch {
+    const { isRecording, unsettled } = this.#keeper
+    return new Batch(width, record, isRecording && this.traces === undefined ? unsettled : undefined)
+  }
+
   /** A metric that is limited by the store but shown by a source of its own. */
   foreign (type: 'counter' | 'gauge' | 'histogram', definition: HistogramDefinition<string>): Family {
     // It is filled when it is collected: the trace that is active then is not that of the record.
@@ -135,6 +142,7 @@ export class Registry {
 
   /** Everything at this instant. */
   snapshot (): Snapshot {
+    this.#keeper.unsettled.settle()
     if (this.traces !== undefined) this.traces.period++
     for (const collect of this.#collectors) collect()
     const copied = new Map<Family, FamilySnapshot['banks']>()
@@ -158,6 +166,7 @@ export class Registry {
 
   /** The value of a series now, for tests and health checks; `undefined` where there is no such metric or series. */
   read (name: string, labels: Readonly<Record<string, unknown>> = {}): number | HistogramValue | undefined {
+    this.#keeper.unsettled.settle()
     const entry = this.#entries.get(name)
     const series = entry?.source.find(labels)
     return series === undefined ? undefined : readValue(entry!.type, series)

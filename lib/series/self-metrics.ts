@@ -1,3 +1,4 @@
+import { Unsettled } from './batch.ts'
 import type { SeriesLimits } from './cardinality.ts'
 import { Cardinality } from './cardinality.ts'
 import type { CounterSeries } from './counter.ts'
@@ -9,17 +10,18 @@ import type { Traces } from './traces.ts'
 function ignore (): void {}
 
 /** For the store's metrics about itself: as many series as there are metrics. */
-const UNLIMITED: Keeper = { isRecording: true, traces: undefined, admit: () => true, release: ignore, overflowed: ignore, fault: ignore, now: Date.now }
+const UNLIMITED: Keeper = { isRecording: true, traces: undefined, unsettled: new Unsettled(), admit: () => true, release: ignore, overflowed: ignore, fault: ignore, now: Date.now }
 
 /** For a store that takes records and holds nothing. */
 export const IDLE_KEEPER: Keeper = Object.freeze({ ...UNLIMITED, isRecording: false })
 
 /** The same limits for a family that keeps no exemplars. */
 export function withoutTraces (keeper: Keeper): Keeper {
-  const { isRecording, now } = keeper
+  const { isRecording, now, unsettled } = keeper
   return {
     isRecording,
     now,
+    unsettled,
     traces: undefined,
     admit: family => keeper.admit(family),
     release: family => keeper.release(family),
@@ -34,6 +36,7 @@ const labels = ['metric'] as const
 export class SelfMetrics implements Keeper {
   readonly isRecording = true
   readonly now = Date.now
+  readonly unsettled = new Unsettled()
   readonly traces: Traces | undefined
   readonly #limits: SeriesLimits
   readonly #cardinality: Cardinality
