@@ -1,6 +1,7 @@
 // Asks a server for something over and over: `node outbound-client.js <variant> <client> <port>`. Answers each message with its own CPU
 // time and the time by the clock, in ms, for so many requests, so many at a time.
 import http from 'node:http'
+import { addFloor } from './outbound-floor.js'
 
 const [variant, client, port] = process.argv.slice(2)
 const url = `http://127.0.0.1:${port}/`
@@ -21,6 +22,7 @@ if (variant === 'otel') {
   const app = fastify()
   await app.register(vitals, { enabled: true, endpoint: false, outbound: variant === 'vitals' })
   await app.ready()
+  if (variant === 'floor') addFloor()
 }
 
 const undici = await import('undici')
