@@ -8,11 +8,10 @@ import type { OutboundRequest } from './outbound-request.ts'
 import { subscribe } from './subscribe.ts'
 
 type Request = ClientRequest & { readonly agent?: unknown, readonly res?: IncomingMessage | null }
-type Response = IncomingMessage & { readonly req?: Request }
 
 interface Message {
   readonly request: Request
-  readonly response: Response
+  readonly response: IncomingMessage
   readonly error: unknown
 }
 
@@ -24,52 +23,52 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
   const requests = createStamp<OutboundRequest>()
   const origins = new Origins()
 
-  const onResponseEnd = recorder.guard(function (this: Response) {
-    requests.find(this.req!)?.settle()
-  })
+  const failed = recorder.guard((request: Request, error: unknown) => requests.find(request)?.fail(error))
 
-  const onResponseClose = recorder.guard(function (this: Response) {
-    end(requests.get(this.req!), this)
-  })
+  const began = (request: Request, target?: ClientRequestTarget): void => {
+    try {
+      if (requests.find(request) !== undefined || isOwnAgent(request.agent)) return
+      const outbound = recorder.begin(origins.of(request, target), request.method)
+      requests.set(request, outbound)
+      // Comes once the connection is given back, closed or taken over.
+      request.on('close', () => { if (!outbound.isSettled) endUnsettled(outbound, request.res) })
+    } catch (error) {
+      recorder.unreadable(error)
+    }
+  }
 
-  /** Comes once the connection is given back, closed or taken over. */
-  const onClose = recorder.guard(function (this: Request) {
-    const outbound = requests.get(this)
-    const { res } = this
-    if (outbound.isSettled) return
-    if (res == null) outbound.fail(ABORTED)
-    else if (outbound.status === 0) {
-      outbound.status = res.statusCode!
-      outbound.settle()
-    } else if (res.destroyed) end(outbound, res)
-    // What came is still to be read.
-    else res.on('close', onResponseClose)
-  })
-
-  const begin = (request: Request, target?: ClientRequestTarget): void => {
-    if (requests.find(request) !== undefined || isOwnAgent(request.agent)) return
-    requests.set(request, recorder.begin(origins.of(request, target), request.method))
-    request.on('close', onClose)
+  const onHead = ({ request, response }: Message): void => {
+    try {
+      const outbound = requests.find(request)
+      if (outbound === undefined) return
+      outbound.status = response.statusCode!
+      response.on('end', () => outbound.settle())
+    } catch (error) {
+      recorder.unreadable(error)
+    }
   }
 
   const stops = [
-    onClientRequest({
-      began: recorder.guard(begin),
-      failed: recorder.guard((request: Request, error: unknown) => requests.find(request)?.fail(error))
-    }),
+    onClientRequest({ began, failed }),
     subscribe({
       // For agents that take requests in their own way.
-      'http.client.request.created': recorder.guard(({ request }: Message) => begin(request)),
-      'http.client.request.error': recorder.guard(({ request, error }: Message) => requests.find(request)?.fail(error)),
-      'http.client.response.finish': recorder.guard(({ request, response }: Message) => {
-        const outbound = requests.find(request)
-        if (outbound === undefined) return
-        outbound.status = response.statusCode!
-        response.on('end', onResponseEnd)
-      })
+      'http.client.request.created': ({ request }: Message) => began(request),
+      'http.client.request.error': ({ request, error }: Message) => failed(request, error),
+      'http.client.response.finish': onHead
     })
   ]
   return () => { for (const stop of stops) stop() }
+}
+
+/** The request is over and its response has not ended. */
+function endUnsettled (outbound: OutboundRequest, response: IncomingMessage | null | undefined): void {
+  if (response == null) outbound.fail(ABORTED)
+  else if (outbound.status === 0) {
+    outbound.status = response.statusCode!
+    outbound.settle()
+  } else if (response.destroyed) end(outbound, response)
+  // What came is still to be read.
+  else response.on('close', () => end(outbound, response))
 }
 
 /** The response is destroyed: a body that came whole and was left unread is no failure. */

@@ -37,17 +37,25 @@ export class OutboundRecorder {
     for (const rows of this.#hosts.values()) rows.abandon()
   }
 
-  /** `handler` as a listener that never throws: what it throws is counted and logged once. */
-  guard<H extends (this: never, first: never, second: never) => void> (handler: H): H {
-    const { duration } = this.metrics
-    function guarded (this: never, first: never, second: never): void {
+  /**
+   * `handler` as a listener that never throws: see {@link unreadable}. Listeners on the hot path have a `try` of their own,
+   * since the call in here, which is everybody's, cannot be inlined.
+   */
+  guard<H extends (first: never, second: never) => void> (handler: H): H {
+    const recorder = this
+    function guarded (first: never, second: never): void {
       try {
-        handler.call(this, first, second)
+        handler(first, second)
       } catch (error) {
-        duration.fault('value', `an outbound request could not be read: ${thrown(error)}`)
+        recorder.unreadable(error)
       }
     }
     return guarded as H
+  }
+
+  /** What a listener threw that could not read what it was told: counted, and logged once. */
+  unreadable (error: unknown): void {
+    this.metrics.duration.fault('value', `an outbound request could not be read: ${thrown(error)}`)
   }
 
   #add (origin: string): HostRows {

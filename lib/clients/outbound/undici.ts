@@ -29,18 +29,32 @@ const TUNNEL_OPENED = 200
 export function watchUndici (recorder: OutboundRecorder): () => void {
   const requests = createStamp<OutboundRequest>()
   return subscribe({
-    'undici:request:create': recorder.guard(({ request }: Message) => {
-      const { method, origin, path } = request
-      const outbound = recorder.begin(proxiedOrigin(path) ?? String(origin), method)
-      requests.set(request, outbound)
-      if (request.upgrade != null || method === 'CONNECT') tapUpgrade(request, outbound)
-    }),
+    'undici:request:create' ({ request }: Message) {
+      try {
+        const { method, origin, path } = request
+        const outbound = recorder.begin(proxiedOrigin(path) ?? String(origin), method)
+        requests.set(request, outbound)
+        if (request.upgrade != null || method === 'CONNECT') tapUpgrade(request, outbound)
+      } catch (error) {
+        recorder.unreadable(error)
+      }
+    },
     // Informational heads come this way too: the last one counts.
-    'undici:request:headers': recorder.guard(({ request, response }: Message) => {
-      const outbound = requests.find(request)
-      if (outbound !== undefined) outbound.status = response.statusCode
-    }),
-    'undici:request:trailers': recorder.guard(({ request }: Message) => requests.find(request)?.settle()),
+    'undici:request:headers' ({ request, response }: Message) {
+      try {
+        const outbound = requests.find(request)
+        if (outbound !== undefined) outbound.status = response.statusCode
+      } catch (error) {
+        recorder.unreadable(error)
+      }
+    },
+    'undici:request:trailers' ({ request }: Message) {
+      try {
+        requests.find(request)?.settle()
+      } catch (error) {
+        recorder.unreadable(error)
+      }
+    },
     'undici:request:error': recorder.guard(({ request, error }: Message) => requests.find(request)?.fail(error))
   })
 }
