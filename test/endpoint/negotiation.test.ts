@@ -23,7 +23,7 @@ t.test('gives OpenMetrics to whom prefers it, and text to all others', async (t)
     [PROMETHEUS_2, 'openmetrics'],
     [PROMETHEUS_2_55, 'openmetrics'],
     [PROMETHEUS_3, 'openmetrics'],
-    [PROMETHEUS_3_NATIVE, 'openmetrics'],
+    [PROMETHEUS_3_NATIVE, 'protobuf'],
     [PROMETHEUS_TEXT_FIRST, 'prometheus'],
     [BROWSER, 'prometheus'],
     ['application/openmetrics-text', 'openmetrics'],

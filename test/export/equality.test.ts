@@ -40,7 +40,7 @@ const UNITS: Record<string, string> = { s: 'seconds', By: 'bytes', ms: 'millisec
 function prometheusName (metric: ReceivedMetric): string {
   let name = metric.name.replace(/[^a-zA-Z0-9_:]+/g, '_')
   const isCounter = metric.kind === 'sum' && metric.isMonotonic
-  const unit = metric.unit === '1' && metric.kind !== 'gauge' ? undefined : UNITS[metric.unit]
+  const unit = UNITS[metric.unit]
   if (isCounter) name = name.replace(/_total$/, '')
   if (unit !== undefined && !name.endsWith(`_${unit}`)) name += `_${unit}`
   return isCounter ? `${name}_total` : name
