@@ -49,7 +49,7 @@ export class MeterFamily {
       type,
       unit: toPrometheusUnit(unit),
       scope: this.#scope,
-      isSumless: type === 'histogram' && (data.dataPoints[0]!.value as Histogram | ExponentialHistogram).sum === undefined,
+      isSumless: kind === 'exponential' && (data.dataPoints[0]!.value as ExponentialHistogram).sum === undefined,
       otlp: { name, unit, isUpDown: kind === 'updown', isInteger: valueType === ValueType.INT }
     }
   }

@@ -58,11 +58,9 @@ export const OPENMETRICS: Dialect = {
   hasExemplars: family => family.type === 'histogram' || openMetricsFamily(family).type === 'counter'
 }
 
-function openMetricsWriter (family: FamilySnapshot, bounds: readonly number[], constantText: string): RowWriter {
-  const { name, type, isSemconv = false } = family
+function openMetricsWriter ({ name, type, isSemconv = false }: FamilySnapshot, bounds: readonly number[], constantText: string): RowWriter {
   if (type === 'summary') return summaryWriter(name, bounds.map(toOpenMetricsBound), constantText, isSemconv)
-  if (type !== 'histogram') return scalarWriter(name, constantText)
-  return histogramWriter(name, bounds.map(toOpenMetricsBound), constantText, isBelowZero(bounds) || !hasHistogramSum(family, bounds) ? 'none' : 'sum and count')
+  return type === 'histogram' ? histogramWriter(name, bounds.map(toOpenMetricsBound), constantText, isBelowZero(bounds) ? 'none' : 'sum and count') : scalarWriter(name, constantText)
 }
 
 /** The unit that may stand beside a metric: one that its name ends in. */

@@ -6,8 +6,8 @@ export function isBelowZero (bounds: readonly number[]): boolean {
 }
 
 /** Whether a histogram has a sum: OpenTelemetry shows Prometheus none that may fall (compatibility specification, "Histograms"). */
-export function hasHistogramSum ({ isSemconv = false, isSumless = false }: FamilySnapshot, bounds: readonly number[]): boolean {
-  return !isSemconv || !(isSumless || isBelowZero(bounds))
+export function hasHistogramSum ({ isSemconv = false }: FamilySnapshot, bounds: readonly number[]): boolean {
+  return !isSemconv || !isBelowZero(bounds)
 }
 
 /** Whether the summary in a row has one: none beside a negative value (the same, "Summaries"). */

@@ -57,7 +57,7 @@ export interface FamilySnapshot {
   readonly scope?: Scope | undefined
   /** Whether scrapes show it by OpenTelemetry's rules: since when it counts, and sums only where they never fall. @default false */
   readonly isSemconv?: boolean | undefined
-  /** Whether its histograms come without sums, as OpenTelemetry's do where values go up and down. @default false */
+  /** Whether its exponential histograms have no sums, as where they are made of ups and downs. @default false */
   readonly isSumless?: boolean | undefined
   /** Whether scrapes leave it out. @default false */
   readonly isHidden?: boolean | undefined
