@@ -1,10 +1,14 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import { AggregationType, MeterProvider } from '@opentelemetry/sdk-metrics'
 import promClient from 'prom-client'
 import t from 'tap'
 import type { PromRegistry, VitalsOptions } from '../../lib/index.ts'
-import { createMeterBridge } from '../../lib/index.ts'
+import { createMeterBridge, createRegistry } from '../../lib/index.ts'
+import { Exposition } from '../../lib/export/exposition.ts'
+import { ProtobufWriter } from '../../lib/export/protobuf.ts'
 import type { Labels } from '../support/exposition-grammar.ts'
 import type { DecodedSample } from '../support/metric-families.ts'
+import { decodeFamilies } from '../support/metric-families.ts'
 import { scrapeProtobuf, scrapeText } from '../support/scrapes.ts'
 import { startSpans } from '../support/spans.ts'
 import { start } from '../support/start.ts'
@@ -189,4 +193,29 @@ t.test('what joins may have counts that are not whole, and exemplars without a t
   t.same(families.get('halves')!.samples[0]!.exemplar, { labels: { a: 'b' }, value: 1, timestampMs: undefined })
   t.same(families.get('odd')!.samples.map(({ value }) => value), [1, 2, undefined], 'a summary has no place for it')
   t.same(families.get('large')!.samples.map(({ value }) => value), [2 ** 63, -1, 2 ** 63])
+})
+
+t.test('a metric of many series is written in many small pieces of work, and what stays the same once', async t => {
+  const registry = createRegistry({ limits: { series: 20_000, seriesPerMetric: 20_000 } })
+  const histogram = registry.histogram({ name: 'wait_seconds', help: 'Waited.', unit: 'seconds', labels: ['i'] })
+  for (let i = 0; i < 10_000; i++) histogram.observe({ i }, i / 1_000)
+  const writer = new ProtobufWriter(new BinaryWriter(), () => {})
+  const slices = [...writer.slices(registry.snapshot())]
+  const before = slices.findIndex(slice => slice.length > 0)
+  t.ok(before > 100, `${before} pieces before the length of the metric is known`)
+  t.ok(slices.every(slice => slice.length < 100_000), 'small ones')
+  const first = Buffer.concat(slices)
+  t.equal(decodeFamilies(first).get('wait_seconds')!.samples.length, 150_000)
+  const exposition = new Exposition(registry)
+  const scrapes = await Promise.all(Array.from({ length: 3 }, async () => {
+    const chunks: Buffer[] = []
+    for await (const chunk of exposition.scrape('protobuf')) chunks.push(chunk)
+    t.ok(chunks.every(chunk => chunk.length > 0))
+    return Buffer.concat(chunks)
+  }))
+  for (const scrape of scrapes) t.ok(scrape.equals(first))
+  histogram.observe({ i: 4_000 }, 2)
+  const families = decodeFamilies(Buffer.concat([...writer.slices(registry.snapshot())]))
+  t.same(families.get('wait_seconds')!.samples.filter(({ name, value }) => name === 'wait_seconds_count' && value !== 1).map(({ labels, value }) => [labels, value]), [[{ i: '4000' }, 2]])
+  t.equal(decodeFamilies(Buffer.concat([...new ProtobufWriter(new BinaryWriter(), () => {}).slices(createRegistry({ recording: false }).snapshot())])).size, 0, 'an empty store is an empty answer')
 })

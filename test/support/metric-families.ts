@@ -106,7 +106,13 @@ function toFamily ({ name, help, type, metric, unit = '' }: Raw): DecodedFamily 
 function toNative (labels: Labels, data: Raw): DecodedNative {
   const { count, sum, schema, zeroThreshold, zeroCount } = data
   return {
-    labels, count, sum, schema, zeroThreshold, zeroCount, isStale: isStale(sum),
+    labels,
+    count,
+    sum,
+    schema,
+    zeroThreshold,
+    zeroCount,
+    isStale: isStale(sum),
     positive: toBuckets(data['positiveSpan'], data['positiveDelta']),
     negative: toBuckets(data['negativeSpan'], data['negativeDelta'])
   }
