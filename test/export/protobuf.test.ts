@@ -219,3 +219,21 @@ t.test('a metric of many series is written in many small pieces of work, and wha
   t.same(families.get('wait_seconds')!.samples.filter(({ name, value }) => name === 'wait_seconds_count' && value !== 1).map(({ labels, value }) => [labels, value]), [[{ i: '4000' }, 2]])
   t.equal(decodeFamilies(Buffer.concat([...new ProtobufWriter(new BinaryWriter(), () => {}).slices(createRegistry({ recording: false }).snapshot())])).size, 0, 'an empty store is an empty answer')
 })
+
+t.test('a registry as it is: what is hidden stays so, what is too coarse needs nobody to be told', async t => {
+  const registry = createRegistry()
+  registry.hiddenHistogram({ name: 'hidden', help: 'Hidden.' }).observe({}, 1)
+  registry.counter({ name: 'seen_total', help: 'Seen.' }).inc()
+  const none = { offset: 0, counts: [] }
+  const exponential = { scale: -9, zeroCount: 1, positive: none, negative: none }
+  const series = [{ names: [], values: [], text: '' }]
+  registry.addSource({
+    description: 'a source',
+    takenNames: () => [],
+    collect: async () => [{ name: 'coarse', help: 'Coarse.', type: 'histogram', unit: undefined, scope: { name: 'shop' }, banks: [{ bounds: [], stride: 3, cells: Float64Array.of(1, 0, 0), series, exponential }] }]
+  })
+  const chunks: Buffer[] = []
+  for await (const chunk of new Exposition(registry).scrape('protobuf')) chunks.push(chunk)
+  const families = decodeFamilies(Buffer.concat(chunks))
+  t.same([families.has('seen_total'), families.has('hidden'), families.has('coarse')], [true, false, false])
+})

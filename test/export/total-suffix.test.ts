@@ -1,6 +1,7 @@
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import t from 'tap'
 import { createMeterBridge } from '../../lib/index.ts'
+import { withoutAddedTotal } from '../../lib/export/totalless.ts'
 import { askPrometheus, startPrometheus } from '../support/prometheus.ts'
 import { checkMetrics } from '../support/promtool.ts'
 import { scrapeProtobuf, scrapeText } from '../support/scrapes.ts'
@@ -62,3 +63,10 @@ for (const naming of ['prometheus', 'semconv'] as const) {
     t.same(result.map(({ metric, value }) => [metric['__name__'], Number(value[1])]).sort(), shown, 'Prometheus\' parser of OpenMetrics takes them')
   })
 }
+
+t.test('only counters of OpenTelemetry meters lose it', async t => {
+  const family = { name: 'jobs_total', help: '', type: 'counter', unit: undefined, banks: [] } as const
+  const scope = { name: 'shop' }
+  const families = [family, { ...family, otlp: { name: 'jobs' } }, { ...family, scope, otlp: false }, { ...family, scope, otlp: { name: 'jobs' } }, { ...family, type: 'gauge', scope, otlp: { name: 'jobs.total' } }] as const
+  t.same(withoutAddedTotal({ takenMs: 0, constantLabels: {}, families }).families.map(({ name }) => name), ['jobs_total', 'jobs_total', 'jobs_total', 'jobs', 'jobs_total'])
+})
