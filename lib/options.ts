@@ -97,6 +97,8 @@ export interface VitalsOptions {
   readonly naming?: Naming
   /** Whether `/v1/metrics` tells by labels `otel_scope_*` who recorded what: of OpenTelemetry meters, and of all under `naming: 'semconv'`. @default true */
   readonly scopeLabels?: boolean
+  /** Whether `/v1/metrics` appends `_total` to names of counters that lack it: of OpenTelemetry meters, and of all under `naming: 'semconv'`. @default true */
+  readonly totalSuffix?: boolean
   /** Attaches the trace of the active span to counters and histogram buckets. @default false */
   readonly exemplars?: boolean
   /** Counts the HTTP requests that the process makes: by `fetch`, undici, `node:http` and `node:https`. @default false */
@@ -105,6 +107,9 @@ export interface VitalsOptions {
 
 /** Which names Prometheus is shown. */
 export type Naming = 'prometheus' | 'semconv'
+
+/** The choices of how Prometheus is shown names. */
+export type ShownNames = Pick<ResolvedOptions, 'naming' | 'scopeLabels' | 'totalSuffix'>
 
 /** What a route may ask for in `config.vitals`; `false` leaves it uncounted. */
 export type RouteConfig = false | {
@@ -137,6 +142,7 @@ export interface ResolvedOptions {
   readonly registries: readonly PromRegistry[]
   readonly naming: Naming
   readonly scopeLabels: boolean
+  readonly totalSuffix: boolean
   readonly exemplars: boolean
   readonly outbound: boolean
 }

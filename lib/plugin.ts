@@ -44,7 +44,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
   const { traces } = registry
   const isPushing = otlp.targets.length > 0
   const resource = enabled && (isPushing || naming === 'semconv') ? await loadResource(otlp.resource) : undefined
-  const exposition = new Exposition(registry, createView(naming, options.scopeLabels, resource?.attributes as Attributes | undefined, log.warn))
+  const exposition = new Exposition(registry, createView(options, resource?.attributes as Attributes | undefined, log.warn), log.warn)
   let pusher: Pusher | undefined
   let recorder: Recorder | undefined
   let clients: Clients | undefined
@@ -102,12 +102,12 @@ function tellUnusedLabels ({ registry, constantLabels }: ResolvedOptions, warn: 
   if (unused.length > 0) warn(`METRICS_LABEL_* is not used where option registry is given, a registry brings its own labels: ${unused.join(', ')}. Give them to createRegistry({ constantLabels })`)
 }
 
-/** Bounds for the text of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */
+/** Bounds for the size of a scrape, in bytes: from a few metrics to the hundred thousand series of a large service. */
 const SCRAPE_SIZE_BUCKETS: readonly number[] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
 
 function scrapeObserver (registry: Registry): (durationSeconds: number, sizeBytes: number) => void {
   const duration = registry.histogram({ name: 'vitals_scrape_duration_seconds', help: 'Time to render and hand over a scrape.', unit: 'seconds', otlp: { name: 'vitals.scrape.duration', unit: 's' } })
-  const size = registry.histogram({ name: 'vitals_scrape_size_bytes', help: 'Bytes of text of a scrape, before compression.', unit: 'bytes', buckets: SCRAPE_SIZE_BUCKETS, otlp: { name: 'vitals.scrape.size', unit: 'By' } })
+  const size = registry.histogram({ name: 'vitals_scrape_size_bytes', help: 'Bytes of a scrape, before compression.', unit: 'bytes', buckets: SCRAPE_SIZE_BUCKETS, otlp: { name: 'vitals.scrape.size', unit: 'By' } })
   return (durationSeconds, sizeBytes) => {
     duration.observe(durationSeconds)
     size.observe(sizeBytes)

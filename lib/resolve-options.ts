@@ -16,7 +16,7 @@ import { Traces } from './series/traces.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry', 'otlp', 'meters', 'registries', 'naming', 'scopeLabels', 'exemplars', 'outbound'] as const
+const OPTIONS = ['enabled', 'endpoint', 'auth', 'path', 'listen', 'rateLimit', 'limiter', 'constantLabels', 'labels', 'buckets', 'limits', 'ignore', 'registry', 'otlp', 'meters', 'registries', 'naming', 'scopeLabels', 'totalSuffix', 'exemplars', 'outbound'] as const
 const LABEL_VARIABLE = /^METRICS_LABEL_(.+)$/
 const MOST_SERIES = 10_000_000
 const LONGEST_WINDOW_MS = 86_400_000
@@ -29,7 +29,7 @@ const variable = new Check('FSV_ERR_INVALID_OPTION', 'Environment variable')
 export function resolveOptions (given: VitalsOptions, environment: Environment): ResolvedOptions {
   // Fastify adds its own registration options (prefix, logLevel, …): they are not ours to judge.
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...ours } = given as Record<string, unknown>
-  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', scopeLabels = true, exemplars = false, outbound = false } = root.object('options', ours, OPTIONS)
+  const { enabled, endpoint, auth, path, listen, rateLimit = {}, limiter = {}, constantLabels = {}, labels = {}, buckets = {}, limits = {}, ignore = [], registry, otlp, meters, registries = [], naming = 'prometheus', scopeLabels = true, totalSuffix = true, exemplars = false, outbound = false } = root.object('options', ours, OPTIONS)
   const wish = enabled === undefined ? toBoolean('METRICS_ENABLED', environment['METRICS_ENABLED']) : option.boolean('enabled', enabled)
   const hasEndpoint = endpoint === undefined || option.boolean('endpoint', endpoint)
   const push = resolveOtlp(wish === false || (otlp === undefined && isPushedElsewhere(meters)) ? false : otlp, environment)
@@ -57,6 +57,7 @@ export function resolveOptions (given: VitalsOptions, environment: Environment):
     registries: resolveRegistries(registries),
     naming: option.oneOf('naming', naming, ['prometheus', 'semconv']),
     scopeLabels: option.boolean('scopeLabels', scopeLabels),
+    totalSuffix: option.boolean('totalSuffix', totalSuffix),
     exemplars: shared === undefined ? option.boolean('exemplars', exemplars) : shared.traces !== undefined,
     outbound: option.boolean('outbound', outbound)
   })

@@ -5,13 +5,13 @@ import type { ResolvedOptions } from './options.ts'
 export const NO_WAY_OUT = 'nothing is recorded: there is neither an endpoint nor a push nor a registry or bridge to share. enabled: true records all the same, for render(), read() and promRegistry'
 
 /** One line that says what is on; no secret is in it. */
-export function startLine ({ endpoint, path, auth, listen, otlp, naming, scopeLabels, limits, registries, meters, exemplars }: ResolvedOptions): string {
+export function startLine ({ endpoint, path, auth, listen, otlp, naming, scopeLabels, totalSuffix, limits, registries, meters, exemplars }: ResolvedOptions): string {
   const parts = [endpoint ? `metrics at ${listen === undefined ? '' : `${listen.host}:${listen.port}`}${path} (${describeAuth(auth)})` : 'no endpoint']
   for (const target of otlp.targets) {
     parts.push(`pushed to ${describeTarget(target, otlp)}${target === 'otlp' ? ` as ${otlp.protocol}` : ''} every ${otlp.intervalMs} ms${otlp.isDelta ? ' as deltas' : ''}`)
   }
   if (otlp.targets.length === 0) parts.push('no push')
-  parts.push(`naming ${naming}${scopeLabels ? '' : ' without scope labels'}`, `at most ${limits.series} series, ${limits.seriesPerMetric} for each metric`)
+  parts.push(`naming ${[naming, !scopeLabels && 'without scope labels', !totalSuffix && 'without added _total'].filter(part => part !== false).join(' ')}`, `at most ${limits.series} series, ${limits.seriesPerMetric} for each metric`)
   if (registries.length > 0) parts.push(`${registries.length} prom-client ${registries.length === 1 ? 'registry' : 'registries'} joined`)
   if (meters !== false) parts.push('OpenTelemetry meters joined')
   if (exemplars) parts.push('exemplars')

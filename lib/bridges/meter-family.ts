@@ -26,7 +26,7 @@ export class MeterFamily {
   readonly #scope: Scope
   /** Without the name, which is a label of the family. */
   readonly #scopeLabels: Readonly<Record<string, string>>
-  readonly #shape: Pick<FamilySnapshot, 'name' | 'help' | 'type' | 'unit' | 'otlp' | 'scope'>
+  readonly #shape: Pick<FamilySnapshot, 'name' | 'help' | 'type' | 'unit' | 'otlp' | 'scope' | 'isSumless'>
   readonly #constant: Readonly<Record<string, string>>
   readonly #identities = new Map<Series, SeriesIdentity>()
   readonly #exponentials = new Map<Series, ExponentialBuckets>()
@@ -47,8 +47,9 @@ export class MeterFamily {
       name: prometheusName,
       help: description,
       type,
-      unit: toPrometheusUnit(unit, kind),
+      unit: toPrometheusUnit(unit),
       scope: this.#scope,
+      isSumless: kind === 'exponential' && (data.dataPoints[0]!.value as ExponentialHistogram).sum === undefined,
       otlp: { name, unit, isUpDown: kind === 'updown', isInteger: valueType === ValueType.INT }
     }
   }

@@ -1,4 +1,4 @@
-import type { Format } from '../export/format.ts'
+import type { ScrapeFormat } from '../export/format.ts'
 
 /** One entry of an Accept or Accept-Encoding header. */
 interface Preference {
@@ -8,29 +8,33 @@ interface Preference {
 }
 
 interface Offer {
-  format: Format
+  format: ScrapeFormat
   type: string
-  version: string
+  /** What its parameters say; one that is not there asks for any. */
+  parameters: Readonly<Record<string, string>>
+  /** Whether it is given only to whom names it with all its parameters. */
+  isExplicit?: boolean
 }
 
-const OPENMETRICS: Offer = { format: 'openmetrics', type: 'application/openmetrics-text', version: '1.0.0' }
-const TEXT: Offer = { format: 'prometheus', type: 'text/plain', version: '0.0.4' }
+const TEXT: Offer = { format: 'prometheus', type: 'text/plain', parameters: { version: '0.0.4' } }
+const OFFERS: readonly Offer[] = [
+  TEXT,
+  { format: 'openmetrics', type: 'application/openmetrics-text', parameters: { version: '1.0.0' } },
+  { format: 'protobuf', type: 'application/vnd.google.protobuf', parameters: { proto: 'io.prometheus.client.metricfamily', encoding: 'delimited' }, isExplicit: true }
+]
 
 // Real ones have some 400 characters; a longer one gets what no header gets.
 const LONGEST_HEADER = 4096
 
 /**
- * The format an Accept header asks for (RFC 9110, 12.5.1): the offer with the higher quality, then the one named more exactly, then the one
+ * The format an Accept header asks for (RFC 9110, 12.5.1): the offer with the highest quality, then the one named more exactly, then the one
  * named first. Text when the header is missing, malformed, or asks for nothing that there is: Prometheus' own clients do the same.
  */
-export function negotiateFormat (accept: string | undefined): Format {
+export function negotiateFormat (accept: string | undefined): ScrapeFormat {
   const preferences = toPreferences(accept)
-  const openMetrics = rank(OPENMETRICS, preferences)
-  const text = rank(TEXT, preferences)
-  const difference = openMetrics.quality - text.quality ||
-    openMetrics.specificity - text.specificity ||
-    text.position - openMetrics.position
-  return openMetrics.quality > 0 && difference > 0 ? 'openmetrics' : 'prometheus'
+  const ranked = OFFERS.map((offer) => ({ offer, ...rank(offer, preferences) })).filter(({ quality }) => quality > 0)
+  const [best] = ranked.sort((a, b) => b.quality - a.quality || b.specificity - a.specificity || a.position - b.position)
+  return (best?.offer ?? TEXT).format
 }
 
 /** Whether an Accept-Encoding header takes gzip, and not rather the plain bytes (RFC 9110, 12.5.3). */
@@ -68,10 +72,13 @@ function rank (offer: Offer, preferences: Preference[]): { quality: number, spec
 }
 
 function toSpecificity (offer: Offer, { name, parameters }: Preference): number {
-  if (name === '*/*') return 0
-  if (name === `${offer.type.split('/', 1)[0]}/*`) return 1
+  if (offer.isExplicit !== true && name === '*/*') return 0
+  if (offer.isExplicit !== true && name === `${offer.type.split('/', 1)[0]}/*`) return 1
   if (name !== offer.type) return -1
-  const version = parameters.find((each) => each.startsWith('version='))
-  if (version === undefined) return 2
-  return version.slice('version='.length).replaceAll('"', '') === offer.version ? 3 : -1
+  const wanted = Object.entries(offer.parameters).map(([key, value]) => {
+    const parameter = parameters.find((each) => each.startsWith(`${key}=`))
+    return parameter === undefined ? undefined : parameter.slice(key.length + 1).replaceAll('"', '') === value
+  })
+  if (wanted.includes(false) || (offer.isExplicit === true && wanted.includes(undefined))) return -1
+  return wanted.includes(undefined) ? 2 : 3
 }

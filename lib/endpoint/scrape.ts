@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { contentType } from '../export/format.ts'
-import type { Format } from '../export/format.ts'
+import type { ScrapeFormat } from '../export/format.ts'
 import type { Deadlines } from './deadlines.ts'
 import { toGzip } from './gzip.ts'
 import { acceptsGzip, negotiateFormat } from './negotiation.ts'
@@ -10,10 +10,10 @@ import { refuse } from './refusal.ts'
 
 /** What is served; the export room's Exposition is one. */
 export interface ScrapeSource {
-  scrape (format: Format): AsyncIterable<Buffer>
+  scrape (format: ScrapeFormat): AsyncIterable<Buffer>
 }
 
-/** Told of every scrape that was handed over in full: its time, and its text's size before compression. */
+/** Told of every scrape that was handed over in full: its time, and its size before compression. */
 export type OnScrape = (durationSeconds: number, sizeBytes: number) => void
 
 export interface ScrapeParts {
@@ -30,8 +30,8 @@ export function createScrapeHandler ({ exposition, deadlines, onScrape }: Scrape
     const gzip = acceptsGzip(request.headers['accept-encoding'])
     if (request.method === 'HEAD') return describe(reply, format, gzip).send()
 
-    const text = measured(exposition.scrape(format), (size) => onScrape((performance.now() - startedAt) / 1000, size))
-    const chunks = gzip ? toGzip(text) : text
+    const plain = measured(exposition.scrape(format), (size) => onScrape((performance.now() - startedAt) / 1000, size))
+    const chunks = gzip ? toGzip(plain) : plain
     const stop = () => { chunks.return().catch((error) => request.log.error({ err: error }, 'a metrics scrape could not be stopped cleanly')) }
     const deadline = deadlines.of(request)
     let first: IteratorResult<Buffer>
@@ -54,7 +54,7 @@ export function createScrapeHandler ({ exposition, deadlines, onScrape }: Scrape
   }
 }
 
-function describe (reply: FastifyReply, format: Format, gzip: boolean): FastifyReply {
+function describe (reply: FastifyReply, format: ScrapeFormat, gzip: boolean): FastifyReply {
   const vary = [reply.getHeader('vary') ?? [], 'Accept', 'Accept-Encoding'].flat().join(', ')
   if (gzip) reply.header('content-encoding', 'gzip')
   return reply.headers({ 'content-type': contentType(format), 'cache-control': 'no-store', vary })

@@ -3,6 +3,7 @@ import { toOpenMetricsBound, toPrometheusBound } from './bounds.ts'
 import { createdWriter } from './created-writer.ts'
 import type { RowWriter } from './row-writer.ts'
 import { histogramWriter, scalarWriter } from './row-writer.ts'
+import { hasHistogramSum, isBelowZero } from './sums.ts'
 import { summaryWriter } from './summary-writer.ts'
 
 /** What differs between the text formats. */
@@ -27,10 +28,11 @@ export const PROMETHEUS: Dialect = {
   head ({ name, help, type }) {
     return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type === 'info' ? 'gauge' : type}\n`
   },
-  writer ({ name, type, isSemconv = false }, bounds, constantText) {
+  writer (family, bounds, constantText) {
+    const { name, type, isSemconv = false } = family
     if (type === 'summary') return summaryWriter(name, bounds.map(toPrometheusBound), constantText, isSemconv)
     if (type !== 'histogram') return scalarWriter(name, constantText)
-    return histogramWriter(name, bounds.map(toPrometheusBound), constantText, isSemconv && isBelowZero(bounds) ? 'count' : 'sum and count')
+    return histogramWriter(name, bounds.map(toPrometheusBound), constantText, hasHistogramSum(family, bounds) ? 'sum and count' : 'count')
   },
   end: '',
   hasExemplars: () => false
@@ -43,13 +45,14 @@ export const PROMETHEUS: Dialect = {
 export const OPENMETRICS: Dialect = {
   head (family) {
     const { name, type } = openMetricsFamily(family)
-    const unit = family.unit !== undefined && name.endsWith(`_${family.unit}`) ? `# UNIT ${name} ${family.unit}\n` : ''
-    return `# TYPE ${name} ${type}\n${unit}# HELP ${name} ${escapeHelp(family.help).replaceAll('"', '\\"')}\n`
+    const unit = shownUnit(family)
+    return `# TYPE ${name} ${type}\n${unit === undefined ? '' : `# UNIT ${name} ${unit}\n`}# HELP ${name} ${escapeHelp(family.help).replaceAll('"', '\\"')}\n`
   },
   writer (family, bounds, constantText) {
     const writer = openMetricsWriter(family, bounds, constantText)
-    const hasCreated = family.isSemconv === true && family.type !== 'gauge' && family.type !== 'info'
-    return hasCreated ? createdWriter(writer, openMetricsFamily(family).name, bounds.length + (family.type === 'counter' ? 2 : 3)) : writer
+    const { name, type } = openMetricsFamily(family)
+    const hasCreated = family.isSemconv === true && WITH_CREATED.has(type)
+    return hasCreated ? createdWriter(writer, name, bounds.length + (type === 'counter' ? 2 : 3)) : writer
   },
   end: '# EOF\n',
   hasExemplars: family => family.type === 'histogram' || openMetricsFamily(family).type === 'counter'
@@ -60,10 +63,13 @@ function openMetricsWriter ({ name, type, isSemconv = false }: FamilySnapshot, b
   return type === 'histogram' ? histogramWriter(name, bounds.map(toOpenMetricsBound), constantText, isBelowZero(bounds) ? 'none' : 'sum and count') : scalarWriter(name, constantText)
 }
 
-/** Whether values may be negative, and sums fall. */
-function isBelowZero (bounds: readonly number[]): boolean {
-  return bounds[0] !== undefined && bounds[0] < 0
+/** The unit that may stand beside a metric: one that its name ends in. */
+export function shownUnit (family: FamilySnapshot): string | undefined {
+  return family.unit !== undefined && openMetricsFamily(family).name.endsWith(`_${family.unit}`) ? family.unit : undefined
 }
+
+/** Types that say since when they count. */
+const WITH_CREATED: ReadonlySet<string> = new Set(['counter', 'histogram', 'summary'])
 
 const OPENMETRICS_SUFFIX: Readonly<Record<string, string>> = { counter: '_total', info: '_info' }
 

@@ -2,13 +2,21 @@ import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import type { Registry } from '../series/registry.ts'
 import type { Snapshot } from '../series/snapshot.ts'
-import type { Dialect } from './dialect.ts'
 import { OPENMETRICS, PROMETHEUS } from './dialect.ts'
-import type { Format } from './format.ts'
+import type { Format, ScrapeFormat } from './format.ts'
+import { ProtobufWriter } from './protobuf.ts'
 import { SharedStream } from './shared-stream.ts'
+import type { SnapshotWriter } from './snapshot-writer.ts'
 import { TextWriter } from './text.ts'
 
-const DIALECTS: Readonly<Record<Format, Dialect>> = { prometheus: PROMETHEUS, openmetrics: OPENMETRICS }
+type Warn = (message: string) => void
+
+const WRITERS: Readonly<Record<ScrapeFormat, (warn: Warn) => Promise<SnapshotWriter>>> = {
+  prometheus: async () => new TextWriter(PROMETHEUS),
+  openmetrics: async () => new TextWriter(OPENMETRICS),
+  // Loaded for whoever asks for it: few do.
+  protobuf: async warn => new ProtobufWriter(new (await import('@bufbuild/protobuf/wire')).BinaryWriter(), warn)
+}
 
 /** How long a rendering may hold the event loop before others get their turn, in ms. */
 const TURN_MS = 1
@@ -22,21 +30,23 @@ interface Rendering {
   readers: number
 }
 
-/** A registry as text, for any number of scrapers at a time. */
+/** A registry as Prometheus reads it, for any number of scrapers at a time. */
 export class Exposition {
   readonly #registry: Registry
   readonly #view: (snapshot: Snapshot) => Snapshot
-  readonly #writers = new Map<Format, TextWriter>()
-  readonly #renderings = new Map<Format, Rendering>()
+  readonly #warn: Warn
+  readonly #writers = new Map<ScrapeFormat, Promise<SnapshotWriter>>()
+  readonly #renderings = new Map<ScrapeFormat, Rendering>()
 
-  /** What is shown is a view of each snapshot. @default as it is */
-  constructor (registry: Registry, view: (snapshot: Snapshot) => Snapshot = snapshot => snapshot) {
+  /** What is shown is a view of each snapshot; what a format cannot show is said once. @default as it is */
+  constructor (registry: Registry, view: (snapshot: Snapshot) => Snapshot = snapshot => snapshot, warn: Warn = () => {}) {
     this.#registry = registry
     this.#view = view
+    this.#warn = warn
   }
 
-  /** The text as UTF-8 chunks: one instant, written as it is read, shared by those who ask while it is being written. */
-  async * scrape (format: Format): AsyncGenerator<Buffer, void, void> {
+  /** The bytes in chunks: one instant, written as it is read, shared by those who ask while it is being written. */
+  async * scrape (format: ScrapeFormat): AsyncGenerator<Buffer, void, void> {
     const now = performance.now()
     let rendering = this.#renderings.get(format)
     if (rendering === undefined || rendering.stream.isDone || now - rendering.startedMs > JOIN_MS) {
@@ -59,13 +69,14 @@ export class Exposition {
     return Buffer.concat(chunks).toString()
   }
 
-  async * #chunks (format: Format): AsyncGenerator<Buffer, void, void> {
-    let writer = this.#writers.get(format)
-    if (writer === undefined) this.#writers.set(format, writer = new TextWriter(DIALECTS[format]))
+  async * #chunks (format: ScrapeFormat): AsyncGenerator<Buffer, void, void> {
+    let made = this.#writers.get(format)
+    if (made === undefined) this.#writers.set(format, made = WRITERS[format](this.#warn))
+    const writer = await made
     const snapshot = this.#view(await this.#registry.collect())
     let turnEnds = performance.now() + TURN_MS
     for (const slice of writer.slices(snapshot)) {
-      yield slice
+      if (slice.length > 0) yield slice
       if (performance.now() >= turnEnds) {
         await setImmediate()
         turnEnds = performance.now() + TURN_MS

@@ -1,3 +1,4 @@
+import type { ShownNames } from '../options.ts'
 import { labelText } from '../series/labels.ts'
 import { toPrometheusLabels, toPrometheusName, toPrometheusUnit, toScopeLabels } from '../series/otel-names.ts'
 import type { Attributes, Scope } from '../series/otlp-identity.ts'
@@ -21,10 +22,12 @@ const PART_LABEL: Partial<Record<OtlpKind, string>> = { histogram: 'le', exponen
 export class SemconvView {
   readonly #target: FamilySnapshot
   readonly #hasScopeLabels: boolean
+  readonly #addsTotal: boolean
   readonly #known = new WeakMap<SeriesIdentity, SeriesIdentity>()
 
-  constructor (resource: Attributes, hasScopeLabels: boolean) {
-    this.#hasScopeLabels = hasScopeLabels
+  constructor (resource: Attributes, { scopeLabels, totalSuffix }: ShownNames) {
+    this.#hasScopeLabels = scopeLabels
+    this.#addsTotal = totalSuffix
     const target = toIdentity(toPrometheusLabels(resource))
     this.#target = {
       name: 'target_info', help: 'Target metadata', type: 'info', unit: undefined, banks: [{ bounds: [], stride: 2, cells: Float64Array.of(1, 0), series: [target] }]
@@ -40,13 +43,14 @@ export class SemconvView {
     const { name, unit, kind, scope = OWN_SCOPE, origin } = family
     const isInfo = origin.type === 'info'
     return {
-      name: isInfo ? `${toPrometheusName(name, '', kind).replace(/_info$/, '')}_info` : toPrometheusName(name, unit, kind),
+      name: isInfo ? `${toPrometheusName(name, '', kind).replace(/_info$/, '')}_info` : toPrometheusName(name, unit, kind, this.#addsTotal),
       help: family.description,
       type: isInfo ? 'info' : TYPE_OF[kind],
-      unit: isInfo ? undefined : toPrometheusUnit(unit, kind),
+      unit: isInfo ? undefined : toPrometheusUnit(unit),
       scope,
       otlp: { name, isUpDown: kind === 'updown' },
       isSemconv: true,
+      isSumless: origin.isSumless,
       banks: family.banks.map(bank => ({
         ...bank,
         exemplars: oneOfEach(bank),

@@ -1,23 +1,20 @@
 import { escapeLabelValue } from '../series/labels.ts'
-import type { BankSnapshot, FamilySnapshot, SeriesIdentity, Snapshot } from '../series/snapshot.ts'
+import type { BankSnapshot, FamilySnapshot, Snapshot } from '../series/snapshot.ts'
 import { areBounds } from './bounds.ts'
 import { ByteWriter } from './byte-writer.ts'
 import type { Dialect } from './dialect.ts'
 import type { RowWriter } from './row-writer.ts'
+import type { SnapshotWriter } from './snapshot-writer.ts'
+import { toSlices } from './snapshot-writer.ts'
+import type { WrittenRows } from './written-rows.ts'
+import { areCells, areWritten } from './written-rows.ts'
 
 /** Lines written in one go: some 80 KB, well under a millisecond. */
 const CHUNK_LINES = 1_024
 
-/** Bytes below which neighbours are joined, so that many small metrics do not make many small writes. */
-const SLICE_BYTES = 32_768
-
-/** Rows of a bank as last written, with what they were written from. Its bytes are never changed: readers may hold them. */
-interface Chunk {
-  readonly bytes: Buffer
-  /** Where each row ends in the bytes. */
+/** Rows as text, and where each of them ends. */
+interface Chunk extends WrittenRows {
   readonly ends: Uint32Array
-  readonly series: readonly SeriesIdentity[]
-  readonly cells: Float64Array
 }
 
 /** The text of a bank. */
@@ -51,7 +48,7 @@ class BankText {
     if (known === undefined) {
       out.start(NOTHING)
     } else {
-      if (isSame(known, series, cells)) return known
+      if (areWritten(known, series, cells)) return known
       out.start(known.bytes)
     }
     const writer = this.#writer
@@ -64,7 +61,7 @@ class BankText {
       if (row < held) {
         const to = known!.ends[row]!
         const isHeld = known!.series[row] === series[row]
-        if (!isHeld || !areEqual(known!.cells, cells, at, stride)) {
+        if (!isHeld || !areCells(known!.cells, cells, at, stride)) {
           if (!isHeld || !writer.patch(series[row]!, cells, at, known!.cells, at, out, from, to)) {
             out.copyTo(from)
             out.text(writer.write(series[row]!, cells, at))
@@ -87,22 +84,11 @@ class BankText {
 
 const NOTHING = Buffer.alloc(0)
 
-function isSame (known: Chunk, series: readonly SeriesIdentity[], cells: Float64Array): boolean {
-  if (known.series.length !== series.length || !areEqual(known.cells, cells, 0, cells.length)) return false
-  for (let i = 0; i < series.length; i++) if (known.series[i] !== series[i]) return false
-  return true
-}
-
-function areEqual (a: Float64Array, b: Float64Array, at: number, length: number): boolean {
-  for (let i = at, end = at + length; i < end; i++) if (a[i] !== b[i]) return false
-  return true
-}
-
 /**
  * Writes snapshots as text in one dialect. It keeps what it wrote: rows whose numbers did not change since are copied,
  * those whose numbers did are copied with new numbers.
  */
-export class TextWriter {
+export class TextWriter implements SnapshotWriter {
   readonly #dialect: Dialect
   readonly #families = new Map<string, { head: Buffer, banks: BankText[] }>()
   readonly #out = new ByteWriter()
@@ -112,19 +98,8 @@ export class TextWriter {
     this.#dialect = dialect
   }
 
-  /** The text of a snapshot as UTF-8, in slices, so that the caller decides when the event loop gets its turn. */
-  * slices (snapshot: Snapshot): Generator<Buffer, void, void> {
-    let pending: Buffer[] = []
-    let bytes = 0
-    for (const chunk of this.#chunks(snapshot)) {
-      pending.push(chunk)
-      bytes += chunk.length
-      if (bytes < SLICE_BYTES) continue
-      yield pending.length === 1 ? chunk : Buffer.concat(pending, bytes)
-      pending = []
-      bytes = 0
-    }
-    yield Buffer.concat(pending, bytes)
+  slices (snapshot: Snapshot): Generator<Buffer, void, void> {
+    return toSlices(this.#chunks(snapshot))
   }
 
   * #chunks (snapshot: Snapshot): Generator<Buffer, void, void> {

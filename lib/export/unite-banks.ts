@@ -1,13 +1,18 @@
 import { joinExemplars } from '../series/exemplars.ts'
+import { mergeExponential } from '../series/exponential.ts'
+import type { ExponentialBuckets } from '../series/exponential.ts'
 import type { BankSnapshot, RowExemplars, SeriesIdentity } from '../series/snapshot.ts'
 import { areBounds } from './bounds.ts'
 import { selectRows } from './otlp-split.ts'
 
-interface Place {
-  readonly bank: BankSnapshot
+/** A bank while others are added to it. */
+interface Home<B extends BankSnapshot> {
+  readonly bank: B
   readonly cells: Float64Array
-  readonly row: number
   readonly exemplars: Map<number, RowExemplars>
+  exponential: ExponentialBuckets | undefined
+  /** Those that stay. */
+  readonly rows: number[]
 }
 
 /**
@@ -15,32 +20,40 @@ interface Place {
  * the bounds agree, and what it had where not. Those that are lost are told of.
  */
 export function uniteBanks<B extends BankSnapshot> (banks: readonly B[], isAdditive: boolean, keyOf: (series: SeriesIdentity, bank: B) => string, onLost: () => void = () => {}): B[] {
-  const places = new Map<string, Place>()
-  const united = banks.map(bank => {
-    const cells = bank.cells.slice()
-    const exemplars = new Map(bank.exemplars)
-    const rows: number[] = []
+  const places = new Map<string, { readonly home: Home<B>, readonly row: number }>()
+  const homes = banks.map(bank => {
+    const home: Home<B> = { bank, cells: bank.cells.slice(), exemplars: new Map(bank.exemplars), exponential: bank.exponential, rows: [] }
     bank.series.forEach((series, row) => {
       const key = keyOf(series, bank)
       const place = places.get(key)
       if (place === undefined) {
-        places.set(key, { bank, cells, row, exemplars })
-        rows.push(row)
-      } else if (isAdditive && areBounds(place.bank.bounds, bank.bounds)) {
-        add(place, cells, row)
-        if (exemplars.has(row)) place.exemplars.set(place.row, joinExemplars(place.exemplars.get(place.row) ?? [], exemplars.get(row)!))
+        places.set(key, { home, row })
+        home.rows.push(row)
+      } else if (isAdditive && areAlike(place.home.bank, bank)) {
+        add(place.home, place.row, home, row)
       } else {
         onLost()
       }
     })
-    return { bank, cells, exemplars, rows }
+    return home
   })
-  return united.map(({ bank, cells, exemplars, rows }) => ({ ...bank, ...selectRows({ ...bank, cells, exemplars: exemplars.size > 0 ? exemplars : undefined }, rows) }))
+  return homes.map(({ bank, cells, exemplars, exponential, rows }) => ({
+    ...bank,
+    ...selectRows({ ...bank, cells, exemplars: exemplars.size > 0 ? exemplars : undefined }, rows),
+    ...(exponential !== undefined && { exponential })
+  }))
+}
+
+function areAlike (a: BankSnapshot, b: BankSnapshot): boolean {
+  return areBounds(a.bounds, b.bounds) && (a.exponential === undefined) === (b.exponential === undefined)
 }
 
 /** Both count since the earlier of their beginnings. */
-function add ({ bank: { stride }, cells, row }: Place, more: Float64Array, moreRow: number): void {
+function add<B extends BankSnapshot> (to: Home<B>, row: number, from: Home<B>, moreRow: number): void {
+  const { bank: { stride }, cells, exemplars } = to
   const [at, moreAt] = [row * stride, moreRow * stride]
-  for (let i = 0; i < stride - 1; i++) cells[at + i]! += more[moreAt + i]!
-  cells[at + stride - 1] = Math.min(cells[at + stride - 1]!, more[moreAt + stride - 1]!)
+  for (let i = 0; i < stride - 1; i++) cells[at + i]! += from.cells[moreAt + i]!
+  cells[at + stride - 1] = Math.min(cells[at + stride - 1]!, from.cells[moreAt + stride - 1]!)
+  if (from.exemplars.has(moreRow)) exemplars.set(row, joinExemplars(exemplars.get(row) ?? [], from.exemplars.get(moreRow)!))
+  if (to.exponential !== undefined) to.exponential = mergeExponential(to.exponential, from.exponential!)
 }

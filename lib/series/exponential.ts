@@ -81,7 +81,7 @@ function spanned (a: ExponentialBuckets, b: ExponentialBuckets, scale: number): 
 }
 
 /** Merges neighbours: one scale down, pairs of buckets become one. */
-function downscale ({ offset, counts }: ExponentialRange, by: number): ExponentialRange {
+export function downscale ({ offset, counts }: ExponentialRange, by: number): ExponentialRange {
   if (by === 0 || counts.length === 0) return { offset, counts }
   const first = offset >> by
   const merged = new Array<number>(((offset + counts.length - 1) >> by) - first + 1).fill(0)

@@ -43,22 +43,26 @@ function sanitize (name: string, allowed: RegExp): string {
 }
 
 /** Prometheus' word for a unit of OpenTelemetry; `undefined` where it has none. */
-export function toPrometheusUnit (unit: string, kind: NamedKind): string | undefined {
+export function toPrometheusUnit (unit: string): string | undefined {
   const plain = unit.replace(/\{[^}]*\}/g, '')
-  if (plain === '1') return kind === 'gauge' ? 'ratio' : undefined
+  if (plain === '1') return 'ratio'
   const slash = plain.includes('/') ? plain.indexOf('/') : plain.length
   const [what, per] = [plain.slice(0, slash), plain.slice(slash + 1)]
   const words = [what === '1' ? '' : WORD_OF[what] ?? what, per === '' ? '' : `per_${PER_WORD_OF[per] ?? per}`].filter(word => word !== '').join('_')
   return sanitize(words, /[^a-zA-Z0-9]/g).replace(/^_|_$/g, '') || undefined
 }
 
-/** A name of OpenTelemetry as Prometheus shows it (compatibility specification, "OTLP Metric points to Prometheus"). */
-export function toPrometheusName (name: string, unit: string, kind: NamedKind): string {
+/**
+ * A name of OpenTelemetry as Prometheus shows it (compatibility specification, "OTLP Metric points to Prometheus"). Where no
+ * `_total` is added, a name that has it keeps it.
+ */
+export function toPrometheusName (name: string, unit: string, kind: NamedKind, addsTotal: boolean = true): string {
   const clean = sanitize(name, /[^a-zA-Z0-9_:]/g)
-  const word = toPrometheusUnit(unit, kind)
+  const word = toPrometheusUnit(unit)
   const base = kind === 'sum' ? clean.replace(/_total$/, '') : clean
   const withUnit = word === undefined || `_${base}_`.includes(`_${word}_`) ? base : `${base}_${word}`
-  return (kind === 'sum' ? `${withUnit}_total` : withUnit).replace(/_{2,}/g, '_')
+  const hasTotal = kind === 'sum' && (addsTotal || base !== clean)
+  return (hasTotal ? `${withUnit}_total` : withUnit).replace(/_{2,}/g, '_')
 }
 
 /** Attributes as labels, beside others: keys that become one name share it, their values joined by `;` in the order of the keys. */

@@ -19,6 +19,7 @@ import { IDLE_KEEPER, SelfMetrics, withoutTraces } from './self-metrics.ts'
 import type { FamilySnapshot, HistogramValue, Snapshot, SnapshotSource } from './snapshot.ts'
 import { toBankSnapshot } from './snapshot.ts'
 import type { Traces } from './traces.ts'
+import { Warnings } from './warnings.ts'
 
 /** How a registry is set up. */
 export interface RegistryOptions {
@@ -57,10 +58,8 @@ export class Registry {
   readonly #collects = new Set<unknown>()
   readonly #sources: SnapshotSource[] = []
   readonly #hidden = new Set<Family>()
-  readonly #warned = new Set<string>()
-  readonly #unheard: string[] = []
+  readonly #warnings = new Warnings()
   readonly #keeper: Keeper
-  #listener: ((message: string) => void) | undefined
 
   constructor (options: RegistryOptions = {}) {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
@@ -136,8 +135,7 @@ export class Registry {
 
   /** Passes warnings, each once, to a listener; those from before it are passed at once. */
   onWarning (listener: (message: string) => void): void {
-    this.#listener ??= listener
-    for (const message of this.#unheard.splice(0)) this.#listener(message)
+    this.#warnings.listen(listener)
   }
 
   /** Everything at this instant. */
@@ -173,7 +171,7 @@ export class Registry {
   }
 
   #createKeeper (traces: Traces | undefined): Keeper {
-    const self = new SelfMetrics(this.limits, traces, (key, message) => this.#warnOnce(key, message))
+    const self = new SelfMetrics(this.limits, traces, (key, message) => this.#warnings.once(key, message))
     for (const family of self.families) this.#add(family)
     this.#collectors.push(() => self.count(this.#families()))
     return self
@@ -198,7 +196,7 @@ export class Registry {
     }
     this.#checkFree(name, type)
     const family = create()
-    for (const breach of conventionBreaches(name, type, labels, allowHighCardinality)) this.#warnOnce(breach, `Naming: ${breach}`)
+    for (const breach of conventionBreaches(name, type, labels, allowHighCardinality)) this.#warnings.once(breach, `Naming: ${breach}`)
     return this.#add(family)
   }
 
@@ -221,7 +219,7 @@ export class Registry {
     if (scope !== undefined) return true
     const taken = claimedNames(name, type).find(claimed => this.#owners.has(claimed))
     if (taken === undefined) return true
-    this.#warnOnce(`joined ${name}`, `${type} ${name} of another registry is not shown: metric ${this.#owners.get(taken)!} takes the name ${taken} already. Rename one of them`)
+    this.#warnings.once(`joined ${name}`, `${type} ${name} of another registry is not shown: metric ${this.#owners.get(taken)!} takes the name ${taken} already. Rename one of them`)
     return false
   }
 
@@ -242,20 +240,6 @@ export class Registry {
       if (result instanceof Promise) result.catch(failed)
     } catch (error) {
       failed(error)
-    }
-  }
-
-  #warnOnce (key: string, message: string): void {
-    if (this.#warned.has(key)) return
-    this.#warned.add(key)
-    if (this.#listener === undefined) {
-      this.#unheard.push(message)
-      return
-    }
-    try {
-      this.#listener(message)
-    } catch {
-      // A logger that fails must not fail the record that it was to be told of.
     }
   }
 }

@@ -55,9 +55,11 @@ export interface FamilySnapshot {
   readonly otlp?: OtlpIdentity | false | undefined
   /** Who recorded it. @default this package */
   readonly scope?: Scope | undefined
-  /** Whether the text formats write it by OpenTelemetry's rules: since when it counts, and sums only where they never fall. @default false */
+  /** Whether scrapes show it by OpenTelemetry's rules: since when it counts, and sums only where they never fall. @default false */
   readonly isSemconv?: boolean | undefined
-  /** Whether the text formats leave it out. @default false */
+  /** Whether its exponential histograms have no sums, as where they are made of ups and downs. @default false */
+  readonly isSumless?: boolean | undefined
+  /** Whether scrapes leave it out. @default false */
   readonly isHidden?: boolean | undefined
 }
 

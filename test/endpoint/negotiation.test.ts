@@ -6,10 +6,12 @@ const PROMETHEUS_2 = 'application/openmetrics-text;version=1.0.0,application/ope
 const PROMETHEUS_2_55 = 'application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
 const PROMETHEUS_3 = 'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
 const PROMETHEUS_3_NATIVE = `application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,${PROMETHEUS_3}`
+const PROMETHEUS_2_NATIVE = `application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,${PROMETHEUS_2.replace('1.0.0,', '1.0.0;q=0.8,')}`
+const PROTOBUF = 'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited'
 const PROMETHEUS_TEXT_FIRST = 'text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.2'
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8'
 
-t.test('gives OpenMetrics to whom prefers it, and text to all others', async (t) => {
+t.test('gives OpenMetrics or protobuf to whom prefers it, and text to all others', async (t) => {
   const expectations: [accept: string | undefined, format: string][] = [
     [undefined, 'prometheus'],
     ['', 'prometheus'],
@@ -23,7 +25,22 @@ t.test('gives OpenMetrics to whom prefers it, and text to all others', async (t)
     [PROMETHEUS_2, 'openmetrics'],
     [PROMETHEUS_2_55, 'openmetrics'],
     [PROMETHEUS_3, 'openmetrics'],
-    [PROMETHEUS_3_NATIVE, 'openmetrics'],
+    [PROMETHEUS_3_NATIVE, 'protobuf'],
+    [PROMETHEUS_2_NATIVE, 'protobuf'],
+    [PROTOBUF, 'protobuf'],
+    [PROTOBUF.toUpperCase(), 'protobuf'],
+    ['application/vnd.google.protobuf; encoding="delimited"; proto="io.prometheus.client.MetricFamily"; escaping=allow-utf-8', 'protobuf'],
+    [`${PROTOBUF};q=0.5, text/plain;q=0.4`, 'protobuf'],
+    [`${PROTOBUF};q=0.5, text/plain;q=0.6`, 'prometheus'],
+    [`${PROTOBUF};q=0.5, application/openmetrics-text;q=0.6`, 'openmetrics'],
+    [`${PROTOBUF};q=0, */*;q=0.1`, 'prometheus'],
+    [`text/plain;version=0.0.4, ${PROTOBUF}`, 'prometheus'],
+    [`text/plain, ${PROTOBUF}`, 'protobuf'],
+    [`${PROTOBUF}, */*`, 'protobuf'],
+    ['application/vnd.google.protobuf', 'prometheus'],
+    ['application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily', 'prometheus'],
+    ['application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text', 'prometheus'],
+    ['application/vnd.google.protobuf;proto=another.Message;encoding=delimited', 'prometheus'],
     [PROMETHEUS_TEXT_FIRST, 'prometheus'],
     [BROWSER, 'prometheus'],
     ['application/openmetrics-text', 'openmetrics'],

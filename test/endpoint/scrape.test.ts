@@ -9,6 +9,8 @@ import { bearer, get, logOf, serve, settings, smallSource, sourceOf } from './su
 const TEXT = 'requests_total 1\n# prometheus\n'
 const OPENMETRICS = 'requests_total 1\n# openmetrics\n'
 const openMetrics = { accept: 'application/openmetrics-text;version=1.0.0,*/*;q=0.1' }
+const protobuf = { accept: 'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,*/*;q=0.1' }
+const PROTOBUF_TYPE = 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited'
 const gzip = { 'accept-encoding': 'gzip' }
 
 t.test('serves the format and the coding that were asked for, and says which', async (t) => {
@@ -17,7 +19,9 @@ t.test('serves the format and the coding that were asked for, and says which', a
     { ask: {}, type: 'text/plain; version=0.0.4; charset=utf-8', coding: undefined, text: TEXT },
     { ask: openMetrics, type: 'application/openmetrics-text; version=1.0.0; charset=utf-8', coding: undefined, text: OPENMETRICS },
     { ask: gzip, type: 'text/plain; version=0.0.4; charset=utf-8', coding: 'gzip', text: TEXT },
-    { ask: { ...openMetrics, ...gzip }, type: 'application/openmetrics-text; version=1.0.0; charset=utf-8', coding: 'gzip', text: OPENMETRICS }
+    { ask: { ...openMetrics, ...gzip }, type: 'application/openmetrics-text; version=1.0.0; charset=utf-8', coding: 'gzip', text: OPENMETRICS },
+    { ask: protobuf, type: PROTOBUF_TYPE, coding: undefined, text: TEXT.replace('prometheus', 'protobuf') },
+    { ask: { ...protobuf, ...gzip }, type: PROTOBUF_TYPE, coding: 'gzip', text: TEXT.replace('prometheus', 'protobuf') }
   ]
   for (const { ask, type, coding, text } of cases) {
     const { status, headers, body } = await get(url, { ...bearer, ...ask })
@@ -33,7 +37,7 @@ t.test('serves the format and the coding that were asked for, and says which', a
 t.test('HEAD has the headers of GET, no body, and renders nothing', async (t) => {
   const exposition = smallSource()
   const { url } = await serve(t, { exposition })
-  for (const ask of [{}, openMetrics, gzip, { ...openMetrics, ...gzip }]) {
+  for (const ask of [{}, openMetrics, gzip, { ...openMetrics, ...gzip }, protobuf, { ...protobuf, ...gzip }]) {
     const head = await get(url, { ...bearer, ...ask }, { method: 'HEAD' })
     t.equal(head.body.length, 0)
     t.equal(exposition.started, 0)

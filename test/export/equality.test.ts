@@ -1,6 +1,4 @@
-import { context, metrics, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace'
+import { metrics } from '@opentelemetry/api'
 import { Registry } from 'prom-client'
 import promClient from 'prom-client'
 import t from 'tap'
@@ -9,6 +7,7 @@ import type { ParsedExposition } from '../support/exposition-grammar.ts'
 import { parseExposition } from '../support/exposition-grammar.ts'
 import type { OtlpReceiver, ReceivedMetric, ReceivedPoint } from '../support/otlp-receiver.ts'
 import { startReceiver } from '../support/otlp-receiver.ts'
+import { startSpans } from '../support/spans.ts'
 import { start } from '../support/start.ts'
 
 /*
@@ -40,7 +39,7 @@ const UNITS: Record<string, string> = { s: 'seconds', By: 'bytes', ms: 'millisec
 function prometheusName (metric: ReceivedMetric): string {
   let name = metric.name.replace(/[^a-zA-Z0-9_:]+/g, '_')
   const isCounter = metric.kind === 'sum' && metric.isMonotonic
-  const unit = metric.unit === '1' && metric.kind !== 'gauge' ? undefined : UNITS[metric.unit]
+  const unit = UNITS[metric.unit]
   if (isCounter) name = name.replace(/_total$/, '')
   if (unit !== undefined && !name.endsWith(`_${unit}`)) name += `_${unit}`
   return isCounter ? `${name}_total` : name
@@ -156,16 +155,7 @@ for (const protocol of ['http/protobuf', 'http/json', 'grpc'] as const) {
   })
 }
 
-context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-t.teardown(() => context.disable())
-const tracer = new TracerProvider({ sampler: new AlwaysOnSampler() }).getTracer('test')
-
-/** Runs something within a span of its own, and returns the trace of that. */
-function inSpan (work: () => void): string {
-  const span = tracer.startSpan('work')
-  context.with(trace.setSpan(context.active(), span), work)
-  return span.spanContext().traceId
-}
+const inSpan = startSpans(t)
 
 const exemplarText = (value: number, timeMs: number, labels: object): string => JSON.stringify([value, Math.round(timeMs * 1_000), Object.entries(labels).sort()])
 

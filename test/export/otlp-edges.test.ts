@@ -241,8 +241,8 @@ t.test('a name that two own metrics come to under semconv is reported', async t 
   t.match(warnings, [/Prometheus is not shown counter disk_bytes_total of fastify-vitals/, /Prometheus is not shown histogram disk_bytes of fastify-vitals: gauge disk_bytes of fastify-vitals has that name already/])
   const reports: string[] = []
   const family = { name: 'x', help: '', type: 'gauge', unit: undefined, banks: [] } as const
-  createView('semconv', true, undefined, () => {})({ takenMs: 0, constantLabels: {}, families: [] })
-  createView('prometheus', true, undefined, message => reports.push(message))({ takenMs: 0, constantLabels: {}, families: [family, family] })
+  createView({ naming: 'semconv', scopeLabels: true, totalSuffix: true }, undefined, () => {})({ takenMs: 0, constantLabels: {}, families: [] })
+  createView({ naming: 'prometheus', scopeLabels: true, totalSuffix: true }, undefined, message => reports.push(message))({ takenMs: 0, constantLabels: {}, families: [family, family] })
   t.match(reports, ['Prometheus is not shown gauge x of this plugin: gauge x of this plugin has that name already'])
 })
 

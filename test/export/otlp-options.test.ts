@@ -94,7 +94,7 @@ t.test('a wrong value is an error that names the option or variable, what it exp
     t.throws(() => resolveOtlp(given, environment), { code: 'FSV_ERR_INVALID_OPTION', message })
     try { resolveOtlp(given, environment) } catch (error) { t.notMatch((error as Error).message, /secret/) }
   }
-  for (const [options, message] of [[{ meters: 'yes' }, /meters must be true, false, or a bridge/], [{ naming: 'otel' }, /naming must be one of prometheus, semconv/], [{ scopeLabels: null }, /scopeLabels must be true or false, got: null/], [{ exemplars: 1 }, /exemplars must be true or false/]] as const) {
+  for (const [options, message] of [[{ meters: 'yes' }, /meters must be true, false, or a bridge/], [{ naming: 'otel' }, /naming must be one of prometheus, semconv/], [{ scopeLabels: null }, /scopeLabels must be true or false, got: null/], [{ totalSuffix: 'no' }, /totalSuffix must be true or false, got: "no"/], [{ exemplars: 1 }, /exemplars must be true or false/]] as const) {
     t.throws(() => resolveOptions({ auth: false, ...options } as never, {}), { code: 'FSV_ERR_INVALID_OPTION', message })
   }
 })
@@ -118,6 +118,7 @@ t.test('one line at the start says what is on, without a secret', async t => {
   t.match(line({ auth: { basic: { username: 'a', password: 'of-secrets' }, allow: '10.0.0.0/8', custom: () => true }, registries: [registry] }), /\(basic, custom, allowed addresses\).*; 1 prom-client registry joined;/)
   t.match(line({ auth: false, registries: [registry, registry] }), /2 prom-client registries joined/)
   t.match(line({ auth: false, scopeLabels: false }), /; naming prometheus without scope labels; at most/)
+  t.match(line({ auth: false, naming: 'semconv', scopeLabels: false, totalSuffix: false }), /; naming semconv without scope labels without added _total; at most/)
 })
 
 t.test('a missing exporter package is an error that says how to get it', async t => {

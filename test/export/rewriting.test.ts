@@ -17,7 +17,7 @@ t.test('writes over what it kept and arrives at the text that a first writing gi
   const level = registry.gauge({ name: 'level', help: 'A level' })
   const levels = [NaN, Infinity, -Infinity, -0, -3, 1e21, 5, 12.5]
   const steps = [1, 9, 90, 0.5, 2 ** 31, 1e15, 2 ** 53]
-  const viewed = (hasScopeLabels: boolean) => () => new Exposition(registry, createView('semconv', hasScopeLabels, undefined, () => {}))
+  const viewed = (hasScopeLabels: boolean) => () => new Exposition(registry, createView({ naming: 'semconv', scopeLabels: hasScopeLabels, totalSuffix: true }, undefined, () => {}))
   const expositions = [() => new Exposition(registry), viewed(true), viewed(false)].map(open => [open, open()] as const)
   const random = new Random(1)
   let rendered = 0
@@ -72,7 +72,7 @@ t.test('leaves the slices that a slow reader still holds as they were', async t 
 t.test('a series without any label is written over too, with since when it counts', async t => {
   const registry = new Registry()
   const bare = registry.counter({ name: 'bare_total', help: 'Counts' })
-  const open = (): Exposition => new Exposition(registry, createView('semconv', false, undefined, () => {}))
+  const open = (): Exposition => new Exposition(registry, createView({ naming: 'semconv', scopeLabels: false, totalSuffix: true }, undefined, () => {}))
   const exposition = open()
   for (let round = 0; round < 4; round++) {
     bare.inc(7)

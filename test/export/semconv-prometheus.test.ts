@@ -1,21 +1,11 @@
-import { context, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace'
 import t from 'tap'
 import type { ParsedSample } from '../support/exposition-grammar.ts'
 import { parseExposition } from '../support/exposition-grammar.ts'
 import { askPrometheus, startPrometheus } from '../support/prometheus.ts'
+import { startSpans } from '../support/spans.ts'
 import { start } from '../support/start.ts'
 
-context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-t.teardown(() => context.disable())
-const tracer = new TracerProvider({ sampler: new AlwaysOnSampler() }).getTracer('test')
-
-function inSpan (work: () => void): string {
-  const span = tracer.startSpan('work')
-  context.with(trace.setSpan(context.active(), span), work)
-  return span.spanContext().traceId
-}
+const inSpan = startSpans(t)
 
 t.test('Prometheus takes starts, exemplars and all else as it is shown under OpenTelemetry\'s names', async t => {
   let scrapes = 0

@@ -69,12 +69,17 @@ const NAMES: [string, [NamedKind, string, string, string][]][] = [
     ['gauge', 'share', '{packet}/{request}', 'share'],
     ['gauge', 'load', '1{core}', 'load_ratio']
   ]],
-  ['1 is a ratio, of gauges only, as Prometheus\' translator has it', [
+  ['1 is a ratio, of every kind, unless the name contains it', [
     ['gauge', 'disk.used', '1', 'disk_used_ratio'],
     ['gauge', 'disk_used_ratio', '1', 'disk_used_ratio'],
-    ['sum', 'items', '1', 'items_total'],
-    ['updown', 'items', '1', 'items'],
-    ['histogram', 'quota', '1', 'quota']
+    ['sum', 'items', '1', 'items_ratio_total'],
+    ['sum', 'items.total', '1', 'items_ratio_total'],
+    ['sum', 'ratio.of.items', '1', 'ratio_of_items_total'],
+    ['updown', 'items', '1', 'items_ratio'],
+    ['histogram', 'quota', '1', 'quota_ratio'],
+    ['exponential', 'quota', '1', 'quota_ratio'],
+    ['summary', 'quota', '1', 'quota_ratio'],
+    ['gauge', 'migration', '1', 'migration_ratio']
   ]],
   ['what has no abbreviation stays', [
     ['gauge', 'odd', 'furlongs', 'odd_furlongs'],
@@ -83,6 +88,22 @@ const NAMES: [string, [NamedKind, string, string, string][]][] = [
     ['gauge', 'odd', '   ', 'odd']
   ]]
 ]
+
+/** Of a sum: name and unit of OpenTelemetry, and the name for Prometheus where no `_total` is added. */
+const WITHOUT_TOTAL: [string, string, string][] = [
+  ['jobs', '', 'jobs'],
+  ['jobs.total', '', 'jobs_total'],
+  ['jobs_total', '', 'jobs_total'],
+  ['io', 'By', 'io_bytes'],
+  ['io.total', 'By', 'io_bytes_total'],
+  ['total', '', 'total'],
+  ['jobs.', '', 'jobs_'],
+  ['items', '1', 'items_ratio']
+]
+
+t.test('the suffix _total may be left out: a name that has it keeps it', async t => {
+  for (const [name, unit, expected] of WITHOUT_TOTAL) t.equal(toPrometheusName(name, unit, 'sum', false), expected, `${name} in ${unit}`)
+})
 
 for (const [rule, cases] of NAMES) {
   t.test(rule, async t => {
@@ -137,7 +158,7 @@ t.test('units become words', async t => {
     '': undefined,
     '{request}': undefined
   }
-  for (const [unit, word] of Object.entries(units)) t.equal(toPrometheusUnit(unit, 'gauge'), word, unit)
+  for (const [unit, word] of Object.entries(units)) t.equal(toPrometheusUnit(unit), word, unit)
 })
 
 t.test('attributes become labels', async t => {
@@ -193,7 +214,7 @@ t.test('types follow the kinds of data; an info is one', async t => {
   const seen = Object.fromEntries([...families.values()].map(({ name, type, unit, help }) => [name, [type, unit, help]]))
   t.match(seen, {
     a_sum_bytes: ['counter', 'bytes', 'Bytes.'],
-    an_updown: ['gauge', undefined],
+    an_updown_ratio: ['gauge', 'ratio'],
     a_gauge_celsius: ['gauge', 'celsius'],
     a_histogram_milliseconds: ['histogram', 'milliseconds'],
     service: ['info', undefined, 'Service.'],
@@ -208,7 +229,7 @@ t.test('target_info has the resource, and nothing else', async t => {
   t.equal(targets.length, 1)
   t.match(targets[0], { value: 1, labels: { service_name: 'shop', replicas: '3', k8s_pod_name: 'a', telemetry_sdk_language: 'nodejs' } })
   t.notOk(Object.keys(targets[0]!.labels).some(name => name === 'region' || name.startsWith('otel_scope')))
-  t.same(new SemconvView({}, true).of({ takenMs: 0, constantLabels: {}, families: [] }).families, [], 'an empty resource is none')
+  t.same(new SemconvView({}, { naming: 'semconv', scopeLabels: true, totalSuffix: true }).of({ takenMs: 0, constantLabels: {}, families: [] }).families, [], 'an empty resource is none')
 })
 
 t.test('of two help texts the first is shown, and the points of both', async t => {

@@ -21,7 +21,7 @@ const LIMITER: Row[] = [
   ['rate_limit_check_duration_seconds', 'rate_limit.check.duration', 's', 'histogram', 'rate_limit_check_duration_seconds'],
   ['rate_limit_store_duration_seconds', 'rate_limit.redis.duration', 's', 'histogram', 'rate_limit_redis_duration_seconds'],
   ['rate_limit_remaining', 'rate_limit.remaining', '{request}', 'histogram', 'rate_limit_remaining'],
-  ['rate_limit_quota_usage_ratio', 'rate_limit.quota.usage', '1', 'histogram', 'rate_limit_quota_usage'],
+  ['rate_limit_quota_usage_ratio', 'rate_limit.quota.usage', '1', 'histogram', 'rate_limit_quota_usage_ratio'],
   ['rate_limit_tokens', 'rate_limit.token_bucket.tokens', '{token}', 'histogram', 'rate_limit_token_bucket_tokens']
 ]
 
@@ -46,7 +46,7 @@ const OWN: Row[] = [
 /** What a store says of its metrics that have a series. */
 function rowsOf (registry: Registry): Row[] {
   const snapshot = registry.snapshot()
-  const shown = new SemconvView({}, true).of(snapshot).families.filter(({ name }) => name !== 'target_info')
+  const shown = new SemconvView({}, { naming: 'semconv', scopeLabels: true, totalSuffix: true }).of(snapshot).families.filter(({ name }) => name !== 'target_info')
   return toOtlpFamilies(snapshot).map(({ origin, name, unit, kind }, i) => [origin.name, name, unit, kind, shown[i]!.name])
 }
 
@@ -93,9 +93,9 @@ t.test('a limited route is pushed and shown by them', async t => {
   t.equal(metrics.get('fastify-vitals rate_limit.check.duration')!.points[0]!.count, 3)
   const text = parseExposition(await app.vitals.render(), 'prometheus')
   const scope = { otel_scope_name: 'fastify-vitals', otel_scope_version: '0.1.0' }
-  t.equal(text.get('rate_limit_quota_usage')!.samples.find(({ name }) => name.endsWith('_count'))!.value, 3)
+  t.equal(text.get('rate_limit_quota_usage_ratio')!.samples.find(({ name }) => name.endsWith('_count'))!.value, 3)
   const { labels } = text.get('rate_limit_rejected_total')!.samples[0]!
   t.equal(sampleValue(text, 'rate_limit_rejected_total', labels), 1)
   t.match(labels, { ...scope, endpoint: '/login', reason: 'exceeded' })
-  t.notOk(text.has('rate_limit_quota_usage_ratio'))
+  t.notOk(text.has('rate_limit_store_duration_seconds'))
 })
