@@ -35,7 +35,9 @@ export class MeterFamily {
     const { name, description, unit, valueType } = data.descriptor
     const kind = kindOf(data)
     const type = STORE_TYPE[kind]
-    const prometheusName = toPrometheusName(name, unit, kind)
+    // As Prometheus itself names what it is pushed: only of a gauge is `1` a ratio.
+    const isRatio = kind === 'gauge'
+    const prometheusName = toPrometheusName(name, unit, kind, { isRatio })
     this.#kind = kind
     // The SDK has an empty text for no version.
     this.#scope = { name: scope.name, version: scope.version === '' ? undefined : scope.version, schemaUrl: scope.schemaUrl }
@@ -47,7 +49,7 @@ export class MeterFamily {
       name: prometheusName,
       help: description,
       type,
-      unit: toPrometheusUnit(unit),
+      unit: toPrometheusUnit(unit, isRatio),
       scope: this.#scope,
       isSumless: kind === 'exponential' && (data.dataPoints[0]!.value as ExponentialHistogram).sum === undefined,
       otlp: { name, unit, isUpDown: kind === 'updown', isInteger: valueType === ValueType.INT }

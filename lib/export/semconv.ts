@@ -43,7 +43,7 @@ export class SemconvView {
     const { name, unit, kind, scope = OWN_SCOPE, origin } = family
     const isInfo = origin.type === 'info'
     return {
-      name: isInfo ? `${toPrometheusName(name, '', kind).replace(/_info$/, '')}_info` : toPrometheusName(name, unit, kind, this.#addsTotal),
+      name: isInfo ? `${toPrometheusName(name, '', kind).replace(/_info$/, '')}_info` : toPrometheusName(name, unit, kind, { addsTotal: this.#addsTotal }),
       help: family.description,
       type: isInfo ? 'info' : TYPE_OF[kind],
       unit: isInfo ? undefined : toPrometheusUnit(unit),

@@ -7,5 +7,5 @@ export function withoutAddedTotal (snapshot: Snapshot): Snapshot {
 }
 
 function nameOf ({ name, type, scope, otlp }: FamilySnapshot): string {
-  return type === 'counter' && scope !== undefined && typeof otlp === 'object' ? toPrometheusName(otlp.name, otlp.unit ?? '', 'sum', false) : name
+  return type === 'counter' && scope !== undefined && typeof otlp === 'object' ? toPrometheusName(otlp.name, otlp.unit ?? '', 'sum', { addsTotal: false, isRatio: false }) : name
 }

@@ -42,23 +42,28 @@ function sanitize (name: string, allowed: RegExp): string {
   return /^\d/.test(clean) ? `_${clean}` : clean
 }
 
-/** Prometheus' word for a unit of OpenTelemetry; `undefined` where it has none. */
-export function toPrometheusUnit (unit: string): string | undefined {
+/** Prometheus' word for a unit of OpenTelemetry; `undefined` where it has none. The unit `1` is a ratio unless told otherwise. */
+export function toPrometheusUnit (unit: string, isRatio: boolean = true): string | undefined {
   const plain = unit.replace(/\{[^}]*\}/g, '')
-  if (plain === '1') return 'ratio'
+  if (plain === '1') return isRatio ? 'ratio' : undefined
   const slash = plain.includes('/') ? plain.indexOf('/') : plain.length
   const [what, per] = [plain.slice(0, slash), plain.slice(slash + 1)]
   const words = [what === '1' ? '' : WORD_OF[what] ?? what, per === '' ? '' : `per_${PER_WORD_OF[per] ?? per}`].filter(word => word !== '').join('_')
   return sanitize(words, /[^a-zA-Z0-9]/g).replace(/^_|_$/g, '') || undefined
 }
 
-/**
- * A name of OpenTelemetry as Prometheus shows it (compatibility specification, "OTLP Metric points to Prometheus"). Where no
- * `_total` is added, a name that has it keeps it.
- */
-export function toPrometheusName (name: string, unit: string, kind: NamedKind, addsTotal: boolean = true): string {
+/** What is left to choose of a name. */
+interface Naming {
+  /** Whether counters get `_total`; a name that has it keeps it. @default true */
+  readonly addsTotal?: boolean
+  /** Whether the unit `1` is a ratio. @default true */
+  readonly isRatio?: boolean
+}
+
+/** A name of OpenTelemetry as Prometheus shows it (compatibility specification, "OTLP Metric points to Prometheus"). */
+export function toPrometheusName (name: string, unit: string, kind: NamedKind, { addsTotal = true, isRatio }: Naming = {}): string {
   const clean = sanitize(name, /[^a-zA-Z0-9_:]/g)
-  const word = toPrometheusUnit(unit)
+  const word = toPrometheusUnit(unit, isRatio)
   const base = kind === 'sum' ? clean.replace(/_total$/, '') : clean
   const withUnit = word === undefined || `_${base}_`.includes(`_${word}_`) ? base : `${base}_${word}`
   const hasTotal = kind === 'sum' && (addsTotal || base !== clean)

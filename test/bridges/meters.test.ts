@@ -14,7 +14,7 @@ t.test('shows every kind of instrument that the application records through the 
   const meter = metrics.getMeter('shop', '2.1')
   const labels = { region: 'north', ...scope }
   const counter = meter.createCounter('orders.placed', { unit: '{order}', description: 'Orders.' })
-  const upDown = meter.createUpDownCounter('sockets.open')
+  const upDown = meter.createUpDownCounter('sockets.open', { unit: '1' })
   const gauge = meter.createGauge('room.temperature', { unit: 'Cel' })
   const histogram = meter.createHistogram('db.latency', { unit: 'ms', advice: { explicitBucketBoundaries: [5, 50] } })
   let lines = 10
@@ -35,7 +35,7 @@ t.test('shows every kind of instrument that the application records through the 
   for (const format of ['prometheus', 'openmetrics'] as const) {
     const text = await scrape(format)
     t.equal(sampleValue(text, 'orders_placed_total', { ...labels, customer_tier: 'gold;silver', exported_region: 'south', exported_otel_scope_name: 'odd' }), 3)
-    t.equal(sampleValue(text, 'sockets_open', labels), 2)
+    t.equal(sampleValue(text, 'sockets_open', labels), 2, 'only of a gauge is the unit 1 a ratio')
     t.equal(sampleValue(text, 'room_temperature_celsius', labels), 21.5, 'a gauge keeps what was recorded last')
     const le = format === 'prometheus' ? ['5', '50', '+Inf'] : ['5.0', '50.0', '+Inf']
     t.same(le.map(bound => sampleValue(text, 'db_latency_milliseconds_bucket', { ...labels, exported_le: 'odd', le: bound })), [0, 1, 2])

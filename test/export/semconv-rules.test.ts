@@ -102,7 +102,7 @@ const WITHOUT_TOTAL: [string, string, string][] = [
 ]
 
 t.test('the suffix _total may be left out: a name that has it keeps it', async t => {
-  for (const [name, unit, expected] of WITHOUT_TOTAL) t.equal(toPrometheusName(name, unit, 'sum', false), expected, `${name} in ${unit}`)
+  for (const [name, unit, expected] of WITHOUT_TOTAL) t.equal(toPrometheusName(name, unit, 'sum', { addsTotal: false }), expected, `${name} in ${unit}`)
 })
 
 for (const [rule, cases] of NAMES) {

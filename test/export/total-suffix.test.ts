@@ -28,11 +28,13 @@ for (const naming of ['prometheus', 'semconv'] as const) {
     inSpan(() => own.inc(2))
     const meter = provider.getMeter('shop')
     meter.createCounter('orders.placed', { description: 'Orders.' }).add(1)
+    meter.createCounter('parts', { unit: '1', description: 'Parts.' }).add(4)
     meter.createCounter('sent', { unit: 'By', description: 'Sent.' }).add(7)
     meter.createCounter('named.total', { description: 'Named.' }).add(5)
     meter.createGauge('heat', { description: 'Heat.' }).record(3)
     const tasks = naming === 'semconv' ? 'tasks' : 'tasks_total'
-    const shown = [[tasks, 2], ['named_total', 5], ['orders_placed', 1], ['sent_bytes', 7]].sort()
+    const parts = naming === 'semconv' ? 'parts_ratio' : 'parts'
+    const shown = [[tasks, 2], ['named_total', 5], ['orders_placed', 1], [parts, 4], ['sent_bytes', 7]].sort()
 
     const text = await scrapeText(port, 'prometheus')
     t.same([...text.values()].filter(({ name, type }) => type === 'counter' && !/^(?:vitals|http)_/.test(name)).map(({ name, samples }) => [name, samples[0]!.value]).sort(), shown)
