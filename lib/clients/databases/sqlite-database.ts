@@ -109,8 +109,7 @@ export class SqliteDatabase {
       }
     }
     const iterator = step(receiver, original, args) as object
-    wrapMethod(iterator, 'next', step)
-    wrapMethod(iterator, 'return', step)
+    for (const name of ['next', 'return'].filter(name => name in iterator)) wrapMethod(iterator, name, step)
     return iterator
   }
 

@@ -220,3 +220,36 @@ t.test('throws what the library throws at what is no text', async t => {
     }
   }
 })
+
+t.test('refuses drivers that do one call by another or answer later, as libsql', async t => {
+  const { vitals } = await open(t)
+  class LibsqlDatabase extends Database {
+    maxWriteReplicationIndex (): undefined {}
+  }
+  const database = new LibsqlDatabase(':memory:')
+  t.teardown(() => { database.close() })
+  t.throws(() => vitals.instrument(database, { name: 'forms' }), { code: 'FSV_ERR_UNKNOWN_CLIENT', message: /better-sqlite3 \(Database, not those of libsql and Turso\)/ })
+})
+
+t.test('counts the statements of a driver whose iterators cannot be left', async t => {
+  class Rows {
+    readonly #rows: IterableIterator<unknown>
+    constructor (rows: IterableIterator<unknown>) { this.#rows = rows }
+    next (): IteratorResult<unknown> { return this.#rows.next() }
+    [Symbol.iterator] (): this { return this }
+  }
+  class Statement {
+    readonly #statement: Database.Statement
+    constructor (statement: Database.Statement) { this.#statement = statement }
+    iterate (...values: unknown[]): Rows { return new Rows(this.#statement.iterate(...values)) }
+  }
+  class OtherDatabase extends Database {
+    override prepare (sql: string): never { return new Statement(super.prepare(sql)) as never }
+  }
+  const database = new OtherDatabase(':memory:')
+  t.teardown(() => { database.close() })
+  database.exec(schema)
+  const { count } = await instrumented(t, database, 'sqlite')
+  t.equal([...(database.prepare('select * from cats') as Database.Statement).iterate()].length, 3)
+  t.equal(count('SELECT', 'cats'), 1)
+})
