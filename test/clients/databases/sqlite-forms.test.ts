@@ -253,3 +253,22 @@ t.test('counts the statements of a driver whose iterators cannot be left', async
   t.equal([...(database.prepare('select * from cats') as Database.Statement).iterate()].length, 3)
   t.equal(count('SELECT', 'cats'), 1)
 })
+
+t.test('leaves methods of statements that are called on something else for the library to refuse', async t => {
+  const { database, count } = await open(t)
+  const bare = new Database(':memory:')
+  bare.exec(schema)
+  const select = 'select age from cats'
+  const calls = (database: Database.Database, receiver: unknown): unknown[] => ['run', 'get', 'all', 'iterate'].map(name => {
+    const method = Reflect.get(database.prepare(select), name) as (...args: unknown[]) => unknown
+    try {
+      const result = method.call(receiver)
+      return name === 'iterate' ? [...result as Iterable<unknown>] : result
+    } catch (error) {
+      return [(error as Error).name, (error as Error).message]
+    }
+  })
+  for (const receiver of [undefined, null, 7, {}]) t.same(calls(database, receiver), calls(bare, receiver), String(receiver))
+  t.same(calls(database, bare.prepare(select)), calls(bare, bare.prepare(select)), 'a statement of another database')
+  t.equal(count('SELECT', 'cats'), 0)
+})
