@@ -7,19 +7,17 @@ export function undoable (undo: () => void): () => void {
   return undo
 }
 
-/** Runs what attaches to objects of others, step by step. Where one fails, those before it are taken back. */
+/** Runs what attaches to objects of others, step by step and without waiting. Where one fails, those before it are taken back. */
 export function allOrNothing<T> (attach: () => T): T {
-  const outer = undos
   const own: (() => void)[] = undos = []
+  let isDone = false
   try {
     const result = attach()
-    outer?.push(...own)
+    isDone = true
     return result
-  } catch (error) {
-    for (const undo of own.toReversed()) undo()
-    throw error
   } finally {
-    undos = outer
+    undos = undefined
+    if (!isDone) for (const undo of own.toReversed()) undo()
   }
 }
 

@@ -77,9 +77,17 @@ export class SqliteDatabase {
     return prototype
   }
 
-  /** What is called on anything but a statement of the database is left for the library to refuse. */
+  /** `undefined` for anything but a statement of the database, which is left for the library to refuse. */
+  #knownOf (receiver: object): StatementRow | undefined {
+    try {
+      return this.#known.get(receiver)
+    } catch {
+      return undefined
+    }
+  }
+
   #execute (receiver: object, original: Method, args: unknown[]): unknown {
-    const known = this.#known.find(Object(receiver) as object)
+    const known = this.#knownOf(receiver)
     return known === undefined ? Reflect.apply(original, receiver, args) : this.#run(known, receiver, original, args)
   }
 
@@ -97,7 +105,7 @@ export class SqliteDatabase {
 
   /** Over when it is read to its end or left. */
   #iterate (receiver: object, original: Method, args: unknown[]): unknown {
-    const known = this.#known.find(Object(receiver) as object)
+    const known = this.#knownOf(receiver)
     if (known === undefined) return Reflect.apply(original, receiver, args)
     const startedMs = performance.now()
     let isOver = false
