@@ -10,6 +10,7 @@ export type VitalsErrorCode =
   | 'FSV_ERR_MISSING_PACKAGE'
   | 'FSV_ERR_UNKNOWN_CLIENT'
   | 'FSV_ERR_CLIENT_CONNECTED'
+  | 'FSV_ERR_CLIENT_LOCKED'
 
 /** An error of this package: what was expected, what came, what to do, and a stable {@link VitalsErrorCode}. */
 export class VitalsError extends Error {

@@ -60,7 +60,8 @@ export class Vitals {
   /**
    * Measures a client of a database or a cache, recognised by what it is. Returns the client, unchanged in type and behaviour; for
    * Prisma, whose clients cannot be changed, the extended client, which is the one to use. Once more is once.
-   * Throws `FSV_ERR_UNKNOWN_CLIENT`, with a list of those that are known, and `FSV_ERR_CLIENT_CONNECTED` where a client must not be connected yet.
+   * Throws `FSV_ERR_UNKNOWN_CLIENT`, with a list of those that are known, `FSV_ERR_CLIENT_CONNECTED` where a client must not be connected yet, and
+   * `FSV_ERR_CLIENT_LOCKED` where it cannot be changed (frozen, sealed); the client is as it was then.
    */
   instrument<C extends object> (client: C, options: InstrumentOptions): C {
     return this.#doors.clients === undefined ? client : this.#doors.clients.instrument(client, options)

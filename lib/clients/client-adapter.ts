@@ -18,6 +18,8 @@ export interface ClientContext {
   watchConnection<C extends object> (client: C, isUp: (client: C) => boolean | undefined): () => void
   /** Says something once in the log; no secrets, no statements. */
   warn (message: string): void
+  /** Observes a part of the client, now or later: where that fails later, the log says so once, and nobody else notices. */
+  attachPart<A> (attach: () => A): A | undefined
 }
 
 /** An instrumented client. */

@@ -1,7 +1,8 @@
-import { shown, VitalsError } from '../errors.ts'
+import { shown, thrown, VitalsError } from '../errors.ts'
 import type { Registry } from '../series/registry.ts'
 import { ADAPTERS } from './adapters.ts'
-import type { ClientAdapter, ClientContext } from './client-adapter.ts'
+import { allOrNothing, isAttaching } from './all-or-nothing.ts'
+import type { Attachment, ClientAdapter, ClientContext } from './client-adapter.ts'
 import type { HeldClient } from './client-sets.ts'
 import { ClientSets } from './client-sets.ts'
 
@@ -75,20 +76,41 @@ export class Clients {
     if (adapter === undefined) throw unknownClient(client)
     const sets = this.#sets
     if (sets.observed.has(client)) return undefined
+    let isTold = false
     const context: ClientContext = {
       name,
       observed: sets.observed,
       db: (system, namespace) => sets.db(name, system, namespace),
       cache: () => sets.cache(name),
       watchConnection: (client, isUp) => sets.health.watchDependency(name, client, isUp),
-      warn: this.#warn
+      warn: this.#warn,
+      attachPart: attach => {
+        if (isAttaching()) return attach()
+        try {
+          return allOrNothing(attach)
+        } catch (error) {
+          if (!isTold) this.#warn(`A connection of client ${shown(name)} is not counted, it cannot be observed: ${thrown(error)}`)
+          isTold = true
+          return undefined
+        }
+      }
     }
-    const held = { ...adapter.attach(client, context), given: client, name, users: 0 }
+    const held = { ...attachWholly(adapter, client, context), given: client, name, users: 0 }
     for (const one of [client, held.client ?? client]) {
       sets.held.set(one, held)
       sets.observed.add(one)
     }
     return held
+  }
+}
+
+/** Throws an error of ours where the client cannot be changed, which is as it was then. */
+function attachWholly (adapter: ClientAdapter, client: object, context: ClientContext): Attachment {
+  try {
+    return allOrNothing(() => adapter.attach(client, context))
+  } catch (error) {
+    if (error instanceof VitalsError) throw error
+    throw new VitalsError('FSV_ERR_CLIENT_LOCKED', `instrument(client, { name }) must be given a client whose methods can be wrapped, got: ${kindOf(client)} that does not let them (${thrown(error)}). Instrument it before it is frozen or sealed, or what is inside of its proxy`, { cause: error })
   }
 }
 
@@ -108,10 +130,18 @@ function checkName (options: unknown): string {
 }
 
 function unknownClient (client: unknown): VitalsError {
-  const kind = typeof client === 'object' && client !== null ? `an object of class ${classOf(client)}` : shown(client)
-  return new VitalsError('FSV_ERR_UNKNOWN_CLIENT', `instrument(client, { name }) must be given one of ${ADAPTERS.map(({ title }) => title).join('; ')}, got: ${kind}`)
+  return new VitalsError('FSV_ERR_UNKNOWN_CLIENT', `instrument(client, { name }) must be given one of ${ADAPTERS.map(({ title }) => title).join('; ')}, got: ${kindOf(client)}`)
+}
+
+function kindOf (client: unknown): string {
+  return typeof client === 'object' && client !== null ? `an object of class ${classOf(client)}` : shown(client)
 }
 
 function classOf (client: object): string {
-  return shown((Object.getPrototypeOf(client) as { constructor?: { name?: unknown } } | null)?.constructor?.name ?? 'unknown')
+  try {
+    return shown((Object.getPrototypeOf(client) as { constructor?: { name?: unknown } } | null)?.constructor?.name ?? 'unknown')
+  } catch {
+    // A revoked proxy.
+    return shown('unknown')
+  }
 }

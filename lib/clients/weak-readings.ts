@@ -1,4 +1,5 @@
 import type { Gauge } from '../series/gauge.ts'
+import { undoable } from './all-or-nothing.ts'
 
 /** What an object says of itself, by the gauge it is for; what it cannot say is left out. */
 export type Reading<K extends string> = Readonly<Partial<Record<K, number | undefined>>>
@@ -30,7 +31,7 @@ export class WeakReadings<K extends string> {
   watch<O extends object> (values: readonly string[], object: O, read: (object: O) => Reading<K>): () => void {
     const watched = { values, object: new WeakRef(object), read: read as Watched<K>['read'] }
     this.#watched.add(watched)
-    return () => { this.#watched.delete(watched) }
+    return undoable(() => { this.#watched.delete(watched) })
   }
 
   /** Sets the gauges; series of which no object is left are forgotten. */

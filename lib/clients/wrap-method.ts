@@ -1,3 +1,5 @@
+import { undoable } from './all-or-nothing.ts'
+
 type Method = (this: unknown, ...args: unknown[]) => unknown
 
 /** What runs in the place of a method: calls `original` with what it was called with, and may look at what comes of it. */
@@ -30,14 +32,15 @@ export function replaceMethod (target: object, name: string, create: (original: 
   Object.defineProperty(replacing, 'name', { value: original.name, configurable: true })
   Object.defineProperty(replacing, 'length', { value: original.length, configurable: true })
   Object.defineProperty(target, name, { value: replacing, configurable: true, writable: true, enumerable: own?.enumerable ?? false })
-  return () => {
+  return undoable(() => {
     replacement.isOn = false
     covered.set(replacing, own)
     if (Object.getOwnPropertyDescriptor(target, name)?.value !== replacing) return
     const before = underneath(own)
+    // In an object that has been frozen since, it stays and does nothing.
     if (before === undefined) Reflect.deleteProperty(target, name)
-    else Object.defineProperty(target, name, before)
-  }
+    else Reflect.defineProperty(target, name, before)
+  })
 }
 
 /** Past wrappers of ours that were restored while this one lay over them. */

@@ -107,9 +107,9 @@ export class CheckRecorder {
     const { authenticated } = this.#options
     if (authenticated === undefined) return (request as Partial<FastifyRequest>).headers?.authorization !== undefined
     try {
-      return Boolean(authenticated(request))
+      return Boolean(atOnce(authenticated(request)))
     } catch (error) {
-      this.metrics.requests.fault('label value', `limiter.authenticated() must not throw, it threw: ${messageOf(error)}`)
+      this.metrics.requests.fault('label value', `limiter.authenticated() must answer at once and not throw, got: ${messageOf(error)}`)
       return false
     }
   }
@@ -118,9 +118,9 @@ export class CheckRecorder {
     const { labels } = this.#options
     if (labels === undefined) return undefined
     try {
-      return { ...labels.values(request) }
+      return { ...atOnce(labels.values(request)) }
     } catch (error) {
-      this.metrics.allowed.fault('label value', `limiter.labels.values() must not throw, it threw: ${messageOf(error)}`)
+      this.metrics.allowed.fault('label value', `limiter.labels.values() must answer at once and not throw, got: ${messageOf(error)}`)
       return {}
     }
   }
@@ -130,6 +130,13 @@ function groupOf (config: object): string {
   const { rateLimit } = config as LimitedConfig
   const group = typeof rateLimit === 'object' ? rateLimit?.groupId : undefined
   return typeof group === 'string' ? group : ''
+}
+
+/** What comes later is of no use; that it fails is nobody's business. */
+function atOnce<T> (answer: T): T {
+  if (!(answer instanceof Promise)) return answer
+  answer.catch(() => {})
+  throw new TypeError('a promise')
 }
 
 function messageOf (error: unknown): string {

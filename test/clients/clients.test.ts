@@ -1,7 +1,14 @@
 import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { Cacheable } from 'cacheable'
+import Database from 'better-sqlite3'
+import { Redis } from 'ioredis'
+import { Keyv } from 'keyv'
 import { LRUCache } from 'lru-cache'
+import { MongoClient } from 'mongodb'
+import mysql from 'mysql2'
 import pg from 'pg'
+import { createClient } from 'redis'
 import t from 'tap'
 import type { Test } from 'tap'
 import vitals, { createRegistry } from '../../lib/index.ts'
@@ -31,6 +38,18 @@ function openPool (t: Test): pg.Pool {
   return pool
 }
 
+function bound (target: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, name)
+  return typeof value === 'function' ? value.bind(target) : value
+}
+
+/** All that it has of its own, and who listens to it. */
+function stateOf (client: object): unknown {
+  const { eventNames, rawListeners } = client as NodeJS.EventEmitter
+  const events = typeof eventNames === 'function' ? eventNames.call(client as NodeJS.EventEmitter).map(name => [name, rawListeners.call(client as NodeJS.EventEmitter, name)]) : []
+  return [Reflect.ownKeys(client).filter(name => name !== '_events' && name !== '_eventsCount').map(name => [name, Object.getOwnPropertyDescriptor(client, name)]), events]
+}
+
 function counted (app: FastifyInstance, client: string, operation = 'SELECT'): unknown {
   return app.vitals.read('db_queries_total', { system: 'postgresql', client, operation, table: 'pg_class', status: 'success' }) ?? 0
 }
@@ -54,12 +73,7 @@ t.test('refuses what cannot be looked at, as a proxy that lends its methods to n
 t.test('takes a proxy that works as a client', async t => {
   const app = await open(t, {}, keeping([]))
   const cache = new LRUCache<string, number>({ max: 1 })
-  const proxy = new Proxy(cache, {
-    get (target, key) {
-      const value: unknown = Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    }
-  })
+  const proxy = new Proxy(cache, { get: (target, name) => bound(target, name) })
   t.equal(app.vitals.instrument(proxy, { name: 'x' }), proxy)
   proxy.set('a', 1)
   t.equal(proxy.get('a'), 1)
@@ -67,6 +81,95 @@ t.test('takes a proxy that works as a client', async t => {
   t.ok(app.vitals.uninstrument(proxy))
   proxy.get('a')
   t.equal(app.vitals.read('cache_hits_total', { cache_type: 'x' }), 1)
+})
+
+t.test('refuses a client that cannot be changed, and leaves it as it was', async t => {
+  const app = await open(t, {}, keeping([]))
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {})
+  revoke()
+  t.throws(() => app.vitals.instrument(revoked, { name: 'x' }), { code: 'FSV_ERR_UNKNOWN_CLIENT', message: /got: an object of class "unknown"/ })
+  // Each with the method that is wrapped last.
+  const makers: Record<string, [make: () => object, last: string]> = {
+    'pg Pool': [() => new pg.Pool(), 'connect'],
+    'pg Client': [() => new pg.Client(server.url), 'query'],
+    mysql2: [() => mysql.createPool({}), 'getConnection'],
+    'mysql2 cluster': [() => mysql.createPoolCluster(), 'of'],
+    'better-sqlite3': [() => new Database(':memory:'), 'transaction'],
+    ioredis: [() => new Redis({ lazyConnect: true }), 'sendCommand'],
+    'node-redis': [() => (createClient() as unknown as { _self: object })._self, 'quit'],
+    'lru-cache': [() => new LRUCache({ max: 1 }), 'forceFetch'],
+    keyv: [() => new Keyv(), 'clear'],
+    cacheable: [() => new Cacheable(), 'clear']
+  }
+  const locks: Record<string, (client: object, last: string) => object> = {
+    frozen: client => Object.freeze(client),
+    sealed: client => Object.seal(client),
+    'with a method that cannot be replaced': (client, last) => Object.defineProperty(client, last, { value: Reflect.get(client, last), configurable: false }),
+    'behind a proxy that refuses': (client, last) => new Proxy(client, { get: (target, name) => bound(target, name), defineProperty: (target, name, descriptor) => name !== last && Reflect.defineProperty(target, name, descriptor) })
+  }
+  for (const [lock, close] of Object.entries(locks)) {
+    for (const [title, [make, last]] of Object.entries(makers)) {
+      const name = `${title} ${lock}`
+      // What it stands for is asked for by a property.
+      if (title === 'node-redis' && lock.startsWith('behind')) continue
+      const bare = make()
+      const client = close(bare, last)
+      const before = stateOf(bare)
+      t.throws(() => app.vitals.instrument(client, { name }), { code: 'FSV_ERR_CLIENT_LOCKED', message: /must be given a client whose methods can be wrapped, got: an object of class ".+" that does not let them \(.+\)\. Instrument it before it is frozen/ }, name)
+      t.same(stateOf(bare), before, name)
+      t.equal(app.vitals.uninstrument(client), false, name)
+    }
+  }
+  const mongo = Object.freeze(new MongoClient('mongodb://127.0.0.1:1'))
+  const before = stateOf(mongo)
+  t.throws(() => app.vitals.instrument(mongo, { name: 'frozen' }), { code: 'FSV_ERR_CLIENT_LOCKED' })
+  t.same(stateOf(mongo), before)
+  t.notMatch(await app.vitals.render(), /frozen|sealed|replaced|proxy/, 'no series of theirs is there')
+})
+
+t.test('a client that cannot be wrapped whole can be instrumented later', async t => {
+  const app = await open(t, {}, keeping([]))
+  const pool = openPool(t)
+  const client = await pool.connect()
+  client.release()
+  const own = Object.getOwnPropertyDescriptor(pool, 'connect')
+  Object.defineProperty(pool, 'query', { value: pool.query, configurable: true })
+  const handle = new Proxy(pool, { defineProperty: (target, name, descriptor) => name !== 'connect' && Reflect.defineProperty(target, name, descriptor) })
+  const before = stateOf(client)
+  t.throws(() => app.vitals.instrument(handle, { name: 'x' }), { code: 'FSV_ERR_CLIENT_LOCKED' })
+  t.same(stateOf(client), before, 'its connections are as they were')
+  t.same(Object.getOwnPropertyDescriptor(pool, 'connect'), own)
+  app.vitals.instrument(client, { name: 'part' })
+  app.vitals.instrument(pool, { name: 'x' })
+  await client.query('select 1 from pg_class')
+  t.equal(counted(app, 'part'), 1)
+})
+
+t.test('a connection that cannot be wrapped is not counted, which the log says once, and works', async t => {
+  const warnings: string[] = []
+  const app = await open(t, {}, keeping(warnings))
+  const pool = openPool(t)
+  pool.on('connect', client => Object.defineProperty(client, 'query', { value: client.query }))
+  app.vitals.instrument(pool, { name: 'locked' })
+  const results = await Promise.all(['a', 'b', 'c'].map(async value => await pool.query('select $1 as value from pg_class limit 1', [value])))
+  t.same(results.map(({ rows }) => rows), [[{ value: 'a' }], [{ value: 'b' }], [{ value: 'c' }]])
+  t.equal(counted(app, 'locked'), 0)
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /A connection of client "locked" is not counted, it cannot be observed: Cannot redefine property: query/)
+  t.ok(app.vitals.uninstrument(pool))
+})
+
+t.test('leaves alone what was frozen since it was instrumented', async t => {
+  const app = await open(t, {}, keeping([]))
+  const cache = new LRUCache<string, number>({ max: 1 })
+  const get = (key: string): number | undefined => LRUCache.prototype.get.call(cache, key) as number | undefined
+  const before = Object.assign(cache, { get })
+  app.vitals.instrument(cache, { name: 'x' })
+  Object.freeze(cache)
+  t.ok(app.vitals.uninstrument(cache))
+  t.equal(before.get('a'), undefined)
+  t.equal(app.vitals.read('cache_misses_total', { cache_type: 'x' }), undefined)
+  await app.close()
 })
 
 t.test('refuses a name that is none', async t => {

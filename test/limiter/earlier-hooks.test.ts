@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { setImmediate } from 'node:timers/promises'
 import rateLimit10 from 'rate-limit-10'
 import t from 'tap'
+import type { Test } from 'tap'
 import { gate } from '../support/gate.ts'
 import { start } from '../support/start.ts'
 import { ClosedStore, CustomStore } from './support/custom-store.ts'
@@ -138,6 +139,19 @@ for (const [major, plugin] of Object.entries({ 10: rateLimit10 as unknown as typ
     }, { prefix: '/shop' })
   }
 
+  /** A shop whose hooks are called by others, with its routes and what the log says. */
+  const startShop = async (t: Test, wrap: (limit: LimitHook) => unknown, routes: Record<string, object>, options?: object): Promise<{ app: FastifyInstance, lines: string[] }> => {
+    const { lines, logger } = logOf()
+    const { app } = await start(t, () => {}, {
+      fastify: { logger },
+      before: shop(child => {
+        wrapHooks(child, wrap)
+        for (const [url, route] of Object.entries(routes)) child.get(url, route, async () => 'fine')
+      }, options)
+    })
+    return { app, lines }
+  }
+
   t.test(`counts what hooks of others check from before it, under @fastify/rate-limit ${major}`, async t => {
     const wraps: ((limit: LimitHook) => unknown)[] = [
       limit => async (request: FastifyRequest, reply: FastifyReply) => { await limit(request, reply) },
@@ -148,15 +162,7 @@ for (const [major, plugin] of Object.entries({ 10: rateLimit10 as unknown as typ
     ]
     for (const wrap of wraps) {
       for (const store of [undefined, CustomStore]) {
-        const { lines, logger } = logOf()
-        const { app } = await start(t, () => {}, {
-          fastify: { logger },
-          before: shop(child => {
-            wrapHooks(child, wrap)
-            child.get('/a', async () => 'fine')
-            child.get('/b', ownLimit, async () => 'fine')
-          }, store && { store })
-        })
+        const { lines, app } = await startShop(t, wrap, { '/a': {}, '/b': ownLimit }, store && { store })
         for (const url of ['/shop/a', '/shop/b']) {
           for (const [status, limit] of [[200, '1'], [429, undefined], [429, undefined]] as const) {
             const { statusCode, headers } = await app.inject(url)
@@ -186,14 +192,7 @@ for (const [major, plugin] of Object.entries({ 10: rateLimit10 as unknown as typ
     for (const [name, wrap] of Object.entries(wraps)) {
       for (const config of [{}, ownLimit]) {
         for (const store of [undefined, CustomStore, ClosedStore]) {
-          const { lines, logger } = logOf()
-          const { app } = await start(t, () => {}, {
-            fastify: { logger },
-            before: shop(child => {
-              wrapHooks(child, wrap)
-              child.get('/a', config, async () => 'fine')
-            }, store && { store })
-          })
+          const { lines, app } = await startShop(t, wrap, { '/a': config }, store && { store })
           const isLate = name === 'late'
           const what = `${name} ${config === ownLimit ? 'own' : 'shared'} ${store?.name ?? 'local'}`
           for (const status of isLate ? [200, 429, 429] : [200, 200, 200]) t.equal((await app.inject('/shop/a')).statusCode, status, what)
@@ -228,14 +227,7 @@ for (const [major, plugin] of Object.entries({ 10: rateLimit10 as unknown as typ
     }
     for (const [name, wrap] of Object.entries(wraps)) {
       for (const config of [{}, ownLimit]) {
-        const { lines, logger } = logOf()
-        const { app } = await start(t, () => {}, {
-          fastify: { logger },
-          before: shop(child => {
-            wrapHooks(child, wrap)
-            child.get('/a', config, async () => 'fine')
-          }, options)
-        })
+        const { lines, app } = await startShop(t, wrap, { '/a': config }, options)
         const what = `${name} ${config === ownLimit ? 'own' : 'shared'}`
         const isTold = name === 'that tell'
         for (const [headers, status] of [[{}, 200], [{}, 429], [{ 'x-friend': '1' }, 200], [{}, 429], [{ 'x-friend': '1' }, 200]] as const) {

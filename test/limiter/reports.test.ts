@@ -6,6 +6,7 @@ import fastify from 'fastify'
 import type { FastifyRequest } from 'fastify'
 import { start } from '../support/start.ts'
 import { readLedger } from './support/limiter-ledger.ts'
+import { logOf } from './support/warnings.ts'
 
 t.test('takes what other limiters report', async t => {
   const { app } = await start(t, async app => {
@@ -98,6 +99,27 @@ t.test('asks the application who is authenticated and for labels of its own', as
   values = () => ({ priority: `p${Math.random()}` })
   for (let i = 0; i < 20; i++) await app.inject('/')
   t.ok((app.vitals.read('vitals_series_overflow_total', { metric: 'rate_limit_rejected_total' }) as number) > 0, 'they are under the cap')
+})
+
+t.test('takes a function of the application that answers later for one that says nothing, and says so', async t => {
+  const { lines, logger } = logOf()
+  const { app } = await start(t, async app => {
+    await app.register(rateLimit, { max: 3 })
+    app.get('/', async () => 'fine')
+  }, {
+    fastify: { logger },
+    vitals: {
+      limiter: {
+        authenticated: (async () => { throw new Error('a secret') }) as never,
+        labels: { names: ['priority'], values: (async () => { throw new Error('a secret') }) as never }
+      }
+    }
+  })
+  for (let i = 0; i < 2; i++) t.equal((await app.inject('/')).statusCode, 200)
+  t.equal(app.vitals.read('rate_limit_requests_total', { endpoint: '/', authenticated: 'false', algorithm: 'fixed-window' }), 2)
+  t.equal(app.vitals.read('rate_limit_allowed_total', { endpoint: '/', group: '', priority: '' }), 2)
+  for (const name of ['authenticated', 'labels.values']) t.equal(lines.filter(line => line.includes(`limiter.${name}() must answer at once and not throw, got: a promise`)).length, 1, name)
+  t.notMatch(lines.join(), 'a secret')
 })
 
 t.test('does not count checks on routes that are not counted', async t => {

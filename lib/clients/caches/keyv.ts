@@ -53,8 +53,8 @@ function hasMethods (client: object, ...names: readonly string[]): boolean {
 
 function attach<C extends object> (client: C, context: ClientContext, size: (client: C) => number | undefined): Attachment {
   const cache = context.cache()
-  const unwatch = cache.watchSize(client, size)
   const restores = observe(client, cache)
+  const unwatch = cache.watchSize(client, size)
   return {
     detach () {
       unwatch()

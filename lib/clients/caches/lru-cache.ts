@@ -43,13 +43,13 @@ export const lruCache: ClientAdapter = {
     const cache = context.cache()
     const purges = (client as LruCache).ttlAutopurge ? new LruPurges(cache, client as LruCache) : undefined
     const observed: Observed = { client: cache, purges, isMemoNothing: false }
-    const unwatch = cache.watchSize(client as LruCache, purges === undefined ? sizeOf : client => purges.read(client))
     const methods = purges === undefined ? METHODS : { ...METHODS, load: pass }
     const restores = Object.entries(methods).filter(([name]) => name in client).map(([name, observe]) => {
       return wrapMethod(client, name, purges === undefined
         ? (receiver, original, args) => observe(receiver as LruCache, original, args, observed)
         : (receiver, original, args) => purges.during(receiver as LruCache, () => observe(receiver as LruCache, original, args, observed)))
     })
+    const unwatch = cache.watchSize(client as LruCache, purges === undefined ? sizeOf : client => purges.read(client))
     return {
       detach () {
         unwatch()

@@ -1,3 +1,4 @@
+import { undoable } from '../all-or-nothing.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { NodeRedisClient } from './node-redis-connection.ts'
 import { NodeRedisConnection } from './node-redis-connection.ts'
@@ -24,6 +25,7 @@ export const nodeRedis: ClientAdapter = {
     const { _self: self } = client as Proxy
     if (context.observed.has(self)) return { detach () {} }
     context.observed.add(self)
+    undoable(() => context.observed.delete(self))
     const { detach } = isClient(self) ? attachClient(self as NodeRedisClient, context) : attachGroup(self, context)
     return {
       detach () {

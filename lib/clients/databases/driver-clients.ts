@@ -1,3 +1,4 @@
+import { undoable } from '../all-or-nothing.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import { mysql2 } from './mysql2.ts'
 import { pg } from './pg.ts'
@@ -31,7 +32,9 @@ export class DriverClients {
     const driver = driverOf(client)
     if (driver === undefined) return false
     observed.add(client)
-    this.#attachments.set(client, driver.attach(client, this.#context))
+    undoable(() => observed.delete(client))
+    const attachment = this.#context.attachPart(() => driver.attach(client, this.#context))
+    if (attachment !== undefined) this.#attachments.set(client, attachment)
     return true
   }
 

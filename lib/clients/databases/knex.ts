@@ -71,8 +71,8 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
     context.warn(`The queries of knex are not counted: its driver ${String(client.driverName)} is none of pg, mysql2, better-sqlite3`)
   }
   for (const connection of connectionsOf(client)) observe(connection)
-  const unwatch = watchPool(client, db, context)
   const restore = observeCheckouts(client, db, CHECKOUTS, observe)
+  const unwatch = watchPool(client, db, context)
   return {
     detach () {
       restore()

@@ -25,6 +25,7 @@ function attach (client: MongoClient, context: ClientContext): Attachment {
   if (client.topology != null) {
     throw new VitalsError('FSV_ERR_CLIENT_CONNECTED', 'A MongoClient must be instrumented before it connects: its connections take over then whether commands are monitored, got one that is connected. Call instrument(client, { name }) right behind new MongoClient(…), or close the client before')
   }
+  if (Object.isFrozen(client)) throw new TypeError('it is frozen, and so is the number of its listeners')
   const db = context.db('mongodb', client.options?.dbName)
   const wasMonitoring = client.monitorCommands
   client.monitorCommands = true

@@ -1,3 +1,4 @@
+import { undoable } from '../all-or-nothing.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { PoolReading } from './db.ts'
 import { attachCluster } from './mysql2-cluster.ts'
@@ -46,6 +47,7 @@ export const mysql2: ClientAdapter = {
     if (core !== client && context.observed.has(core)) return { detach () {} }
     const attachment = attachCore(core, context)
     context.observed.add(core)
+    undoable(() => context.observed.delete(core))
     return {
       detach () {
         attachment.detach()
@@ -90,10 +92,10 @@ function attachCore (core: object, context: ClientContext): Attachment {
 
 function attachPool (pool: Mysql2Pool, context: ClientContext): Attachment {
   const db = context.db('mysql', pool.config.connectionConfig.database)
-  const connections = new PoolConnections(context.observed, connection => new Mysql2Connection(connection, db))
+  const connections = new PoolConnections(context, connection => new Mysql2Connection(connection, db))
   for (const connection of connectionsOf(pool)) connections.see(connection)
-  const unwatch = db.watchPool(pool, readPool)
   const restore = observeCheckouts(pool, db, CHECKOUTS, connection => connections.see(connection))
+  const unwatch = db.watchPool(pool, readPool)
   return {
     detach () {
       restore()

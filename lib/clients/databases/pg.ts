@@ -61,10 +61,10 @@ function attachClient (client: PgClient, context: ClientContext): Attachment {
 
 function attachPool (pool: PgPool, context: ClientContext): Attachment {
   const db = context.db('postgresql', databaseOf(pool))
-  const connections = new PoolConnections(context.observed, client => new PgConnection(client as PgClient, db))
+  const connections = new PoolConnections(context, client => new PgConnection(client as PgClient, db))
   for (const client of pool._clients) connections.see(client)
-  const unwatch = db.watchPool(pool, readPool)
   const restore = observeCheckouts(pool, db, CHECKOUTS, client => connections.see(client))
+  const unwatch = db.watchPool(pool, readPool)
   return {
     detach () {
       restore()

@@ -1,7 +1,5 @@
-/** What observes one connection. */
-interface Observation {
-  detach (): void
-}
+import { undoable } from '../all-or-nothing.ts'
+import type { Attachment, ClientContext } from '../client-adapter.ts'
 
 /** Marks a connection with what observes it, which is asked at each checkout: a WeakSet would be searched. */
 const kObserved = Symbol('observed')
@@ -12,14 +10,14 @@ interface Connection {
 
 /** The connections of a pool, each observed from the first time that it is seen, unless it is observed already. */
 export class PoolConnections {
+  /** What the same store observes already. */
   readonly #observed: WeakSet<object>
-  readonly #attach: (connection: object) => Observation
-  readonly #attached = new WeakMap<object, Observation>()
+  readonly #attach: (connection: object) => Attachment | undefined
+  readonly #attached = new WeakMap<object, Attachment>()
 
-  /** `observed`: what the same store observes already. */
-  constructor (observed: WeakSet<object>, attach: (connection: object) => Observation) {
+  constructor ({ observed, attachPart }: ClientContext, attach: (connection: object) => Attachment) {
     this.#observed = observed
-    this.#attach = attach
+    this.#attach = connection => attachPart(() => attach(connection))
   }
 
   see (connection: object): void {
@@ -29,9 +27,9 @@ export class PoolConnections {
   /** Leaves those of the connections that are observed by this as they were. */
   leave (connections: readonly object[]): void {
     for (const connection of connections) {
-      const observation = this.#attached.get(connection)
-      if (observation === undefined) continue
-      observation.detach()
+      const attachment = this.#attached.get(connection)
+      if (attachment === undefined) continue
+      attachment.detach()
       this.#attached.delete(connection)
       this.#observed.delete(connection)
       if ((connection as Connection)[kObserved] === this.#observed) Reflect.deleteProperty(connection, kObserved)
@@ -40,7 +38,13 @@ export class PoolConnections {
 
   #add (connection: object): void {
     this.#observed.add(connection)
-    this.#attached.set(connection, this.#attach(connection))
+    undoable(() => {
+      this.leave([connection])
+      this.#observed.delete(connection)
+    })
+    const attachment = this.#attach(connection)
+    if (attachment === undefined) return
+    this.#attached.set(connection, attachment)
     // One that several stores observe keeps the mark of the first.
     if ((connection as Connection)[kObserved] === undefined) Object.defineProperty(connection, kObserved, { value: this.#observed, configurable: true })
   }

@@ -59,8 +59,8 @@ function attach (client: Sequelize, context: ClientContext): Attachment {
   const db = context.db(SYSTEMS[connectionManager.dialectName]!, typeof database === 'string' ? database : undefined)
   const clients = new DriverClients({ ...context, db: () => db })
   for (const connection of connectionsOf(connectionManager)) clients.observe(connection)
-  const unwatch = db.watchPool(connectionManager, readPool)
   const restore = observeCheckouts(connectionManager, db, CHECKOUTS, connection => clients.observe(connection), client)
+  const unwatch = db.watchPool(connectionManager, readPool)
   return {
     detach () {
       restore()

@@ -71,10 +71,24 @@ export class SqliteDatabase {
     // The first versions of node:sqlite have no iterate().
     const has = (name: string): boolean => typeof prototype[name] === 'function'
     for (const name of ['run', 'get', 'all'].filter(has)) {
-      this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#run(this.#known.get(receiver), receiver, original, args)))
+      this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#execute(receiver, original, args)))
     }
     for (const name of ['iterate'].filter(has)) this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#iterate(receiver, original, args)))
     return prototype
+  }
+
+  /** `undefined` for anything but a statement of the database, which is left for the library to refuse. */
+  #knownOf (receiver: object): StatementRow | undefined {
+    try {
+      return this.#known.get(receiver)
+    } catch {
+      return undefined
+    }
+  }
+
+  #execute (receiver: object, original: Method, args: unknown[]): unknown {
+    const known = this.#knownOf(receiver)
+    return known === undefined ? Reflect.apply(original, receiver, args) : this.#run(known, receiver, original, args)
   }
 
   #run (known: StatementRow, receiver: object, original: Method, args: unknown[]): unknown {
@@ -91,7 +105,8 @@ export class SqliteDatabase {
 
   /** Over when it is read to its end or left. */
   #iterate (receiver: object, original: Method, args: unknown[]): unknown {
-    const known = this.#known.get(receiver)
+    const known = this.#knownOf(receiver)
+    if (known === undefined) return Reflect.apply(original, receiver, args)
     const startedMs = performance.now()
     let isOver = false
     const end = (record: () => void): void => {
@@ -109,8 +124,7 @@ export class SqliteDatabase {
       }
     }
     const iterator = step(receiver, original, args) as object
-    wrapMethod(iterator, 'next', step)
-    wrapMethod(iterator, 'return', step)
+    for (const name of ['next', 'return'].filter(name => name in iterator)) wrapMethod(iterator, name, step)
     return iterator
   }
 

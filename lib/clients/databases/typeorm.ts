@@ -35,8 +35,13 @@ export const typeorm: ClientAdapter = {
 
 function attach ({ driver, options }: DataSource, context: ClientContext): Attachment {
   const clients = new DriverClients(context)
+  /** Those of the last time, which are closed where it has others now. */
+  let before: readonly WeakRef<object>[] = []
   const observe = (): void => {
-    const isObserved = clientsOf(driver).map(client => clients.observe(client))
+    const present = clientsOf(driver)
+    clients.release(before.map(ref => ref.deref()).filter((client): client is object => client !== undefined && !present.includes(client)))
+    before = present.map(client => new WeakRef(client))
+    const isObserved = present.map(client => clients.observe(client))
     if (isObserved.includes(false)) context.warn(`The queries of typeorm are not counted: what its driver ${options.type} is built on is none of pg, mysql2, better-sqlite3`)
   }
   observe()

@@ -181,3 +181,18 @@ t.test('what only looks a little like knex is no client that is known', async t 
   const { vitals } = await onSqlite(t)
   for (const client of [{ client: {}, raw () {} }, { client: null }]) t.throws(() => vitals.instrument(client, { name: 'forms' }), { code: 'FSV_ERR_UNKNOWN_CLIENT' })
 })
+
+t.test('works on connections that cannot be observed, and shows its pool', async t => {
+  const lock = (connection: object, done: (error: Error | null, connection: object) => void): void => {
+    Object.defineProperty(connection, 'query', { value: Reflect.get(connection, 'query') })
+    done(null, connection)
+  }
+  const db = knex({ client: 'pg', connection: server.url, pool: { min: 0, max: 2, afterCreate: lock }, log: quiet })
+  t.teardown(() => db.destroy())
+  const { count, vitals, read } = await instrumented(t, db, 'postgresql')
+  for (let i = 0; i < 2; i++) t.same((await db.raw('select 1 as one from pg_class limit 1') as { rows: unknown }).rows, [{ one: 1 }])
+  t.equal(count('SELECT', 'pg_class'), 0)
+  await vitals.render()
+  t.equal(read('db_connection_pool_max'), 2)
+  t.equal(vitals.uninstrument(db), true)
+})

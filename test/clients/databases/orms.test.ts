@@ -140,10 +140,17 @@ t.test('typeorm, before it is initialized and after', async t => {
     t.same([transactions(system, 'committed') - synchronized, transactions(system, 'rolled_back')], [1, 1], system)
 
     if (system !== 'sqlite') {
+      const most = async (): Promise<unknown> => {
+        await app.vitals.render()
+        return app.vitals.read('db_connection_pool_max', { system, client: 'primary' })
+      }
+      const once = await most()
+      t.equal(once, 10)
       await dataSource.destroy()
       await dataSource.initialize()
       await posts.update({ id: post.id }, { title: 'Three' })
       t.equal(count(system, 'UPDATE', 'post'), 2, 'a data source that is initialized again')
+      t.equal(await most(), once, 'with its new pool alone')
     }
     const updates = count(system, 'UPDATE', 'post')
     t.equal(app.vitals.uninstrument(dataSource), true)

@@ -220,3 +220,55 @@ t.test('throws what the library throws at what is no text', async t => {
     }
   }
 })
+
+t.test('refuses drivers that do one call by another or answer later, as libsql', async t => {
+  const { vitals } = await open(t)
+  class LibsqlDatabase extends Database {
+    maxWriteReplicationIndex (): undefined {}
+  }
+  const database = new LibsqlDatabase(':memory:')
+  t.teardown(() => { database.close() })
+  t.throws(() => vitals.instrument(database, { name: 'forms' }), { code: 'FSV_ERR_UNKNOWN_CLIENT', message: /better-sqlite3 \(Database, not those of libsql and Turso\)/ })
+})
+
+t.test('counts the statements of a driver whose iterators cannot be left', async t => {
+  class Rows {
+    readonly #rows: IterableIterator<unknown>
+    constructor (rows: IterableIterator<unknown>) { this.#rows = rows }
+    next (): IteratorResult<unknown> { return this.#rows.next() }
+    [Symbol.iterator] (): this { return this }
+  }
+  class Statement {
+    readonly #statement: Database.Statement
+    constructor (statement: Database.Statement) { this.#statement = statement }
+    iterate (...values: unknown[]): Rows { return new Rows(this.#statement.iterate(...values)) }
+  }
+  class OtherDatabase extends Database {
+    override prepare (sql: string): never { return new Statement(super.prepare(sql)) as never }
+  }
+  const database = new OtherDatabase(':memory:')
+  t.teardown(() => { database.close() })
+  database.exec(schema)
+  const { count } = await instrumented(t, database, 'sqlite')
+  t.equal([...(database.prepare('select * from cats') as Database.Statement).iterate()].length, 3)
+  t.equal(count('SELECT', 'cats'), 1)
+})
+
+t.test('leaves methods of statements that are called on something else for the library to refuse', async t => {
+  const { database, count } = await open(t)
+  const bare = new Database(':memory:')
+  bare.exec(schema)
+  const select = 'select age from cats'
+  const calls = (database: Database.Database, receiver: unknown): unknown[] => ['run', 'get', 'all', 'iterate'].map(name => {
+    const method = Reflect.get(database.prepare(select), name) as (...args: unknown[]) => unknown
+    try {
+      const result = method.call(receiver)
+      return name === 'iterate' ? [...result as Iterable<unknown>] : result
+    } catch (error) {
+      return [(error as Error).name, (error as Error).message]
+    }
+  })
+  for (const receiver of [undefined, null, 7, {}]) t.same(calls(database, receiver), calls(bare, receiver), String(receiver))
+  t.same(calls(database, bare.prepare(select)), calls(bare, bare.prepare(select)), 'a statement of another database')
+  t.equal(count('SELECT', 'cats'), 0)
+})
