@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { Agent } from 'node:http'
+import type { Agent, ClientRequest } from 'node:http'
 import type { AgentOptions } from 'node:https'
+import type { Socket } from 'node:net'
 import { VitalsError } from '../errors.ts'
 import type { ResolvedOtlp } from './otlp-options.ts'
 
@@ -28,6 +29,7 @@ export class PushConnections {
   readonly createAgent = async (protocol: string): Promise<Agent> => {
     const { Agent } = protocol === 'https:' ? await import('node:https') : await import('node:http')
     this.#agent = new Agent(this.#options)
+    releaseSockets(this.#agent)
     pushAgents.add(this.#agent)
     return this.#agent
   }
@@ -44,6 +46,19 @@ export class PushConnections {
     this.onClose()
     if (this.#agent !== undefined) Object.assign(this.#agent, { createConnection: refuse })
   }
+}
+
+/** Has an agent's sockets keep no process alive, which they do while a request is under way. */
+function releaseSockets (agent: Agent): void {
+  const createConnection = agent.createConnection.bind(agent)
+  const reuseSocket = agent.reuseSocket.bind(agent)
+  Object.assign(agent, {
+    createConnection: (...args: Parameters<Agent['createConnection']>) => (createConnection(...args) as Socket).unref(),
+    reuseSocket: (socket: Socket, request: ClientRequest) => {
+      reuseSocket(socket, request)
+      socket.unref()
+    }
+  })
 }
 
 function refuse (_options: unknown, callback: (error: Error) => void): void {

@@ -28,7 +28,7 @@ export interface PushLimits {
 }
 
 /** Another exporter, watched: each push, in as many messages as it takes, ends once, in time, and is told of. */
-export class WatchedExporter implements PushMetricExporter {
+export class WatchedExporter implements Pick<PushMetricExporter, 'export' | 'shutdown'> {
   readonly #exporter: PushMetricExporter
   readonly #observer: PushObserver
   readonly #limits: PushLimits
@@ -84,10 +84,6 @@ export class WatchedExporter implements PushMetricExporter {
       }
     }
     send()
-  }
-
-  async forceFlush (): Promise<void> {
-    await this.#exporter.forceFlush()
   }
 
   /** Leaves every push that is under way to itself, untold, and lets no other begin. */
