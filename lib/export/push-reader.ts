@@ -8,12 +8,12 @@ import type { MetricProducer, PushMetricExporter } from '@opentelemetry/sdk-metr
  * PeriodicExportingMetricReader does, by a timer for each push.
  */
 export class PushReader extends MetricReader {
-  readonly #exporter: Pick<PushMetricExporter, 'export' | 'shutdown'>
+  readonly #exporter: Pick<PushMetricExporter, 'export'>
   readonly #intervalMs: number
   #timer: NodeJS.Timeout | undefined
   #underWay: Promise<void> | undefined
 
-  constructor (producer: MetricProducer, exporter: Pick<PushMetricExporter, 'export' | 'shutdown'>, intervalMs: number) {
+  constructor (producer: MetricProducer, exporter: Pick<PushMetricExporter, 'export'>, intervalMs: number) {
     super({ metricProducers: [producer] })
     this.#exporter = exporter
     this.#intervalMs = intervalMs
@@ -33,7 +33,6 @@ export class PushReader extends MetricReader {
   protected override async onShutdown (): Promise<void> {
     clearInterval(this.#timer)
     await this.onForceFlush()
-    await this.#exporter.shutdown()
   }
 
   async #begin (): Promise<void> {

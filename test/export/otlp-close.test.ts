@@ -102,5 +102,21 @@ t.test('an exporter that is not as expected ends in its own time', async t => {
   t.equal(transport._client, client)
   transport._client = undefined
   t.equal(transport._client, undefined)
+  for (const internalChannel of [undefined, {}, { callRefTimerRef: () => {} }, { callRefTimerRef: () => {}, subchannelPool: {} }]) {
+    transport._client = { export: () => {}, getChannel: () => ({ internalChannel }) }
+  }
+  class Pool {
+    getOrCreateSubchannel = (subchannel: unknown): unknown => subchannel
+  }
+  const internalChannel = { callRefTimerRef: () => {}, subchannelPool: new Pool() }
+  transport._client = { export: () => {}, getChannel: () => ({ internalChannel }) }
+  for (const subchannel of [{}, { connector: {} }, { connector: { connect: () => {} } }, { connector: { connect: () => {} }, secureConnector: {} }]) {
+    t.equal(internalChannel.subchannelPool.getOrCreateSubchannel(subchannel), subchannel)
+  }
+  const connection = {}
+  const subchannel = { connector: { connect: async () => connection }, secureConnector: { connect: async () => {} } }
+  internalChannel.subchannelPool.getOrCreateSubchannel(subchannel)
+  t.equal(await subchannel.connector.connect(), connection)
+  t.same(connection, {})
   t.doesNotThrow(endCalls)
 })

@@ -31,7 +31,7 @@ function open (t: Test, { intervalMs = HOUR_MS, timeoutMs = HOUR_MS } = {}) {
   const exporter: PushMetricExporter = {
     export: (metrics, done) => { begun.emit('export', valueIn(metrics), done) },
     forceFlush: async () => await new Promise(() => {}),
-    shutdown: async () => {}
+    shutdown: async () => { throw new Error('told to nobody') }
   }
   const observer = { succeeded: () => {}, failed: (reason: string) => { failures.push(reason) } }
   const watched = new WatchedExporter(exporter, observer, { timeoutMs, cut: () => {}, pointsPerMessage: 512 })
@@ -117,7 +117,7 @@ t.test('an exporter that never calls back, and never says that it is done, ends 
 
 t.test('what fails while it is read is not thrown at anybody', async t => {
   const producer = { collect: async () => { throw new Error('cannot be read') } }
-  const exporter = { export: () => t.fail('there is nothing to push'), shutdown: async () => {} }
+  const exporter = { export: () => t.fail('there is nothing to push') }
   const provider = new MeterProvider({ readers: [new PushReader(producer, exporter, HOUR_MS)] })
   await provider.forceFlush()
   await provider.shutdown()
