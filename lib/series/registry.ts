@@ -135,7 +135,10 @@ export class Registry {
 
   /** Everything at this instant. */
   snapshot (): Snapshot {
-    if (this.traces !== undefined) this.traces.period++
+    if (this.traces !== undefined) {
+      this.traces.period++
+      this.traces.look()
+    }
     for (const collect of this.#collectors) collect()
     const copied = new Map<Family, FamilySnapshot['banks']>()
     const families: FamilySnapshot[] = []

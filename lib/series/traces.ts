@@ -4,6 +4,15 @@ export type TraceLabels = Readonly<Record<'trace_id' | 'span_id', string>>
 /** The trace of the moment, if there is one and it is sampled. */
 export type ReadTrace = () => TraceLabels | undefined
 
+/** Whether anything in this process can have a trace. Once it can, that stays so. */
+let isTracing = false
+const beginnings: (() => void)[] = []
+
+/** Has something done as soon as anything can have a trace: until then a store that keeps exemplars records like one that keeps none. */
+export function whenTracing (begin: () => void): void {
+  beginnings.push(begin)
+}
+
 /** Which trace records belong to: that of the moment, or one that was noted before. */
 export class Traces {
   readonly read: ReadTrace
@@ -11,9 +20,21 @@ export class Traces {
   period = 0
   isHeld = false
   held: TraceLabels | undefined = undefined
+  readonly #canTrace: () => boolean
 
-  constructor (read: ReadTrace) {
+  constructor (read: ReadTrace, canTrace: () => boolean) {
     this.read = read
+    this.#canTrace = canTrace
+    this.look()
+  }
+
+  /** Whether anything can have a trace; looks until it can. */
+  look (): boolean {
+    if (!isTracing && this.#canTrace()) {
+      isTracing = true
+      for (const begin of beginnings) begin()
+    }
+    return isTracing
   }
 }
 
@@ -35,6 +56,7 @@ export class TraceAsker {
   }
 
   active (): TraceLabels | undefined {
+    if (!isTracing) return undefined
     const traces = this.#traces
     if (traces.isHeld) return traces.held
     if (this.#period !== traces.period) {
