@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { missing, peers, versions } from './peers/index.js'
 import { table } from './table.js'
 
-const sections = ['record', 'http', 'off', 'limiter', 'outbound', 'clients', 'scrape', 'block', 'heap', 'otlp', 'push']
+const sections = ['record', 'exemplars', 'http', 'off', 'limiter', 'outbound', 'clients', 'scrape', 'block', 'heap', 'otlp', 'push']
 const results = new URL('./results.md', import.meta.url)
 
 const { values, positionals } = parseArgs({

@@ -25,13 +25,15 @@ export class CounterSeries extends Series {
 
 class TracedCounterSeries extends CounterSeries {}
 
-// Not a question for each record: where nothing can be traced, recording takes what it takes without exemplars.
-whenTracing(() => {
-  TracedCounterSeries.prototype.inc = function (value: number = 1): void {
-    CounterSeries.prototype.inc.call(this, value)
+class TracingCounterSeries extends CounterSeries {
+  override inc (value: number = 1): void {
+    super.inc(value)
     this.bank.family.exemplars!.offer(this, value)
   }
-})
+}
+
+// Not a question for each record: where nothing can be traced, recording takes what it takes without exemplars.
+whenTracing(() => { TracedCounterSeries.prototype.inc = TracingCounterSeries.prototype.inc })
 
 class OverflowCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {

@@ -45,13 +45,15 @@ export class HistogramSeries extends Series {
 
 class TracedHistogramSeries extends HistogramSeries {}
 
-// Not a question for each record, see the counter.
-whenTracing(() => {
-  TracedHistogramSeries.prototype.observe = function (value: number): void {
-    HistogramSeries.prototype.observe.call(this, value)
+class TracingHistogramSeries extends HistogramSeries {
+  override observe (value: number): void {
+    super.observe(value)
     this.bank.family.exemplars!.offer(this, value)
   }
-})
+}
+
+// Not a question for each record, see the counter.
+whenTracing(() => { TracedHistogramSeries.prototype.observe = TracingHistogramSeries.prototype.observe })
 
 class OverflowHistogramSeries extends HistogramSeries {
   override observe (value: number): void {

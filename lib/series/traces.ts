@@ -38,38 +38,41 @@ export class Traces {
   }
 }
 
-/** So often the question is asked before it is known that nothing is traced, or next to nothing; a power of two. */
+/** So often the question is asked before it is known that nothing is traced, or next to nothing. */
 const ASKS = 256
 
-/** From then on it is asked once in so many times; a power of two. */
-const RECORDS_PER_ASK = 16
+/** From then on so many times are left out after each. */
+const LEFT_OUT = 15
 
 /** One place that asks which trace is active, and less often while there is none: a question takes as long as ten records. */
 export class TraceAsker {
   readonly #traces: Traces
-  /** Times since anything was traced, in this period. */
+  /** Questions since anything was traced, in this period. */
   #vain = 0
-  #period = 0
+  #leftOut = 0
+  #period = -1
 
   constructor (traces: Traces) {
     this.#traces = traces
   }
 
   active (): TraceLabels | undefined {
-    if (!isTracing) return undefined
     const traces = this.#traces
     if (traces.isHeld) return traces.held
-    if (this.#period !== traces.period) {
-      this.#period = traces.period
-      this.#vain = 0
-    }
-    if (this.#vain >= ASKS && this.#vain % RECORDS_PER_ASK !== 0) {
-      this.#vain++
+    if (this.#leftOut > 0 && this.#period === traces.period) {
+      this.#leftOut--
       return undefined
     }
-    const trace = traces.read()
-    if (trace === undefined) this.#vain++
-    else this.#vain = 0
+    return this.#ask(traces)
+  }
+
+  #ask ({ period, read }: Traces): TraceLabels | undefined {
+    if (!isTracing) return undefined
+    if (this.#period !== period) this.#vain = this.#leftOut = 0
+    this.#period = period
+    const trace = read()
+    if (trace !== undefined) this.#vain = 0
+    else if (++this.#vain > ASKS) this.#leftOut = LEFT_OUT
     return trace
   }
 

@@ -18,13 +18,15 @@ function traced (work: () => void): void {
 // In this order: a process begins to trace once.
 
 t.test('where nothing can be traced, recording is that of a store without exemplars', async t => {
-  const { vitals } = await openStore(t, { exemplars: true })
+  const { app, vitals, scrape } = await openStore(t, { exemplars: true })
   const counter = vitals.counter({ name: 'tasks_total', help: 'Tasks.' }).with({})
   const histogram = vitals.histogram({ name: 'wait_seconds', help: 'Wait.' }).with({})
   traced(() => {
     t.equal(counter.inc, CounterSeries.prototype.inc)
     t.equal(histogram.observe, HistogramSeries.prototype.observe)
   })
+  await app.inject('/')
+  t.equal(findSample(await scrape('openmetrics'), 'http_requests_total', { method: 'GET', endpoint: 'unmatched', status: '404' })!.exemplar, undefined)
 })
 
 t.test('a process that begins to trace late has its exemplars soon, in series that were there before too', async t => {
