@@ -3,6 +3,7 @@ import type { Agent, ClientRequest } from 'node:http'
 import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { VitalsError } from '../errors.ts'
+import { createLookup } from './one-lookup.ts'
 import type { ResolvedOtlp } from './otlp-options.ts'
 
 const pushAgents = new WeakSet<object>()
@@ -22,7 +23,7 @@ export class PushConnections {
   #agent: Agent | undefined
 
   constructor ({ tls }: Pick<ResolvedOtlp, 'tls'>) {
-    this.#options = { keepAlive: true, ...read('ca', 'CERTIFICATE', tls.ca), ...read('cert', 'CLIENT_CERTIFICATE', tls.cert), ...read('key', 'CLIENT_KEY', tls.key) }
+    this.#options = { keepAlive: true, lookup: createLookup(), ...read('ca', 'CERTIFICATE', tls.ca), ...read('cert', 'CLIENT_CERTIFICATE', tls.cert), ...read('key', 'CLIENT_KEY', tls.key) }
   }
 
   /** Makes the exporter's agent. The module is loaded late, so that an instrumentation can see it. */
