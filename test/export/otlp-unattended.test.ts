@@ -31,7 +31,7 @@ t.test('a push that nobody waits for holds no process, whatever the receiver doe
   for (const protocol of PROTOCOLS) {
     const endpoints: Record<string, string> = {
       'never answers': await faulty({ kind: 'silence' }),
-      'never ends the TLS handshake': (await faulty({ kind: 'silence' })).replace('http', 'https')
+      'never ends the TLS handshake': (await faulty({ kind: 'silence' })).replace('http://127.0.0.1', 'https://localhost')
     }
     if (protocol === 'grpc') {
       const { server, url } = await startSilentGrpc(t)
