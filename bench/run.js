@@ -3,20 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { missing, peers, versions } from './peers/index.js'
-import * as block from './sections/block.js'
-import * as clients from './sections/clients.js'
-import * as heap from './sections/heap.js'
-import * as http from './sections/http.js'
-import * as limiter from './sections/limiter.js'
-import * as off from './sections/off.js'
-import * as otlp from './sections/otlp.js'
-import * as outbound from './sections/outbound.js'
-import * as push from './sections/push.js'
-import * as record from './sections/record.js'
-import * as scrape from './sections/scrape.js'
 import { table } from './table.js'
 
-const sections = { record, http, off, limiter, outbound, clients, scrape, block, heap, otlp, push }
+const sections = ['record', 'exemplars', 'http', 'off', 'limiter', 'outbound', 'clients', 'scrape', 'block', 'heap', 'otlp', 'push']
 const results = new URL('./results.md', import.meta.url)
 
 const { values, positionals } = parseArgs({
@@ -29,8 +18,8 @@ const { values, positionals } = parseArgs({
     node: { type: 'string' }
   }
 })
-const chosen = positionals.length > 0 ? positionals : Object.keys(sections)
-for (const name of chosen) if (sections[name] === undefined) throw new Error(`a section must be one of ${Object.keys(sections).join(', ')}, got: ${name}`)
+const chosen = positionals.length > 0 ? positionals : sections
+for (const name of chosen) if (!sections.includes(name)) throw new Error(`a section must be one of ${sections.join(', ')}, got: ${name}`)
 
 const dropped = []
 const present = []
@@ -42,7 +31,7 @@ for (const name of values.peers.split(',')) {
 for (const line of dropped) console.log(line)
 
 for (const name of chosen) {
-  const section = sections[name]
+  const section = await import(`./sections/${name}.js`)
   const measured = present.filter((peer) => section.uses in peers[peer])
   console.log(`\nMeasuring ${name} …`)
   const rows = await section.measure(measured, { generations: Number(values.generations), rounds: Number(values.rounds), scenarios: values.scenarios?.split(','), log: console.log })
@@ -66,6 +55,6 @@ async function keep (name, text) {
   const before = await readFile(results, 'utf8').catch(() => '')
   const kept = new Map([...before.matchAll(/<!-- (\w+) -->\n([^]*?)(?=<!-- |$)/g)].map(([, key, value]) => [key, value]))
   kept.set(name, text + '\n')
-  const all = Object.keys(sections).filter((key) => kept.has(key)).map((key) => `<!-- ${key} -->\n${kept.get(key)}`)
+  const all = sections.filter((key) => kept.has(key)).map((key) => `<!-- ${key} -->\n${kept.get(key)}`)
   await writeFile(results, `# What fastify-vitals costs, next to its peers\n\nWritten by \`npm run bench\`. Ratios within one run; absolute times are of the machine.\n\n${all.join('')}`.trimEnd() + '\n')
 }

@@ -2,10 +2,11 @@ import type { Resource } from '@opentelemetry/resources'
 import type { MetricProducer } from '@opentelemetry/sdk-metrics'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { readActiveSpan } from './bridges/active-span.ts'
+import { canBeTraced, readActiveSpan } from './bridges/active-span.ts'
 import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
+import { watchTracing } from './bridges/watch-tracing.ts'
 import { Clients } from './clients/clients.ts'
 import { attachOutbound } from './clients/outbound/outbound.ts'
 import { VitalsError } from './errors.ts'
@@ -39,7 +40,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     warn: (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
   }
   const registry = enabled
-    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(options.exemplars && { traces: new Traces(readActiveSpan) }) })
+    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(options.exemplars && { traces: new Traces(readActiveSpan, canBeTraced) }) })
     : new Registry({ recording: false })
   const { traces } = registry
   const isPushing = otlp.targets.length > 0
@@ -54,6 +55,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     // What is recorded elsewhere.
     const partings = options.registries.map((other, i) => registry.addSource(new PromSource(other, i + 1, registry.constantLabels, log.warn)))
     partings.push(await joinMeters(options.meters, registry, async () => await createProducer(registry), log.warn))
+    if (traces?.look() === false) partings.push(watchTracing(traces))
     // What is recorded here.
     const withErrorTypes = isPushing || naming === 'semconv' || typeof options.meters === 'object'
     const scheme = app.initialConfig.https ? 'https' : 'http'

@@ -1,11 +1,14 @@
-import { startMariadb } from '../../test/clients/databases/support/mariadb-server.ts'
-import { startPostgres } from '../../test/clients/databases/support/postgres-server.ts'
-import { startRedis } from '../../test/support/redis-server.ts'
 import { startChild } from '../child.js'
 import { holdCores, onSecondCore } from '../cores.js'
 import { BARE, measureGeneration, measures, measuresOf, method as operations } from '../operations.js'
 import { median, summary } from '../stats.js'
 import { cell, number } from '../table.js'
+
+// The servers are started as the tests start them. A Node that does not strip types is given the loader of the tests.
+if (!process.features.typescript) await import('@tapjs/typescript/import')
+const { startMariadb } = await import('../../test/clients/databases/support/mariadb-server.ts')
+const { startPostgres } = await import('../../test/clients/databases/support/postgres-server.ts')
+const { startRedis } = await import('../../test/support/redis-server.ts')
 
 export const title = 'An operation of an instrumented client'
 export const method = `A process that uses a client, ÷ two where nothing is instrumented. Redis: GET. PostgreSQL and MariaDB: a row by its key, in a pool of four

@@ -1,10 +1,11 @@
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
 import type { GrpcCall, GrpcClient } from './exporter-insides.ts'
 import { delegateOf } from './exporter-insides.ts'
+import { releaseCall, releaseChannel } from './released-channel.ts'
 
 /**
- * Remembers the calls that a gRPC exporter has under way, and returns how to cancel them. Where an exporter is not as expected,
- * they end by their own timeout.
+ * Has the calls of a gRPC exporter keep no process alive, remembers those under way, and returns how to cancel them. Where an exporter
+ * is not as expected, they hold it and end by their own timeout.
  */
 export function makeCallsEndable (exporter: PushMetricExporter): () => void {
   const transport = delegateOf(exporter)?._transport
@@ -15,7 +16,9 @@ export function makeCallsEndable (exporter: PushMetricExporter): () => void {
       get: () => client,
       set: (made: GrpcClient | undefined) => {
         client = made
-        if (typeof made?.export === 'function') remember(made, calls)
+        if (typeof made?.export !== 'function') return
+        remember(made, calls)
+        releaseChannel(made)
       }
     })
   }
@@ -28,6 +31,7 @@ function remember (client: GrpcClient, calls: Set<GrpcCall>): void {
   const send = client.export.bind(client)
   client.export = (...args) => {
     const call = send(...args)
+    releaseCall(call)
     calls.add(call)
     call.once('status', () => calls.delete(call))
     return call

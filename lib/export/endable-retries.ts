@@ -3,8 +3,8 @@ import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
 import { delegateOf } from './exporter-insides.ts'
 
 /**
- * Has an exporter over HTTP wait for its next try in a way that can be ended, and returns how: its own wait would hold the process.
- * What was being sent is not tried again then. Where an exporter is not as expected, it keeps its own.
+ * Has an exporter over HTTP wait for its next try in a way that keeps no process alive and can be ended, and returns how. What was being sent
+ * is not tried again then. Where an exporter is not as expected, it keeps its own, which does and cannot.
  */
 export function makeRetriesEndable (exporter: PushMetricExporter): () => void {
   const transport = delegateOf(exporter)?._transport
@@ -17,7 +17,7 @@ export function makeRetriesEndable (exporter: PushMetricExporter): () => void {
     return await send(data, timeoutMs)
   }
   transport.retry = async (data, timeoutMs, inMs) => {
-    await setTimeout(inMs, undefined, { signal: sending.signal })
+    await setTimeout(inMs, undefined, { signal: sending.signal, ref: false })
     return await retry(data, timeoutMs, 0)
   }
   return () => sending.abort()

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 
 /** Where all of OpenTelemetry's exporters from 0.204 to 0.301 keep what they have no option for. Each member may be gone in the next. */
@@ -19,11 +20,28 @@ export interface Transport {
 
 export interface GrpcClient {
   export: (...call: unknown[]) => GrpcCall
+  getChannel? (): { readonly internalChannel?: GrpcChannel }
 }
 
 export interface GrpcCall {
   cancel (): void
   once (event: 'status', listener: () => void): unknown
+  readonly call?: { readonly call?: { readonly deadlineTimer?: NodeJS.Timeout | null } }
+}
+
+export interface GrpcChannel {
+  callRefTimerRef?: () => void
+  subchannelPool?: SubchannelPool
+}
+
+/** Makes the connections of a channel. */
+export interface SubchannelPool {
+  getOrCreateSubchannel: (...subchannel: unknown[]) => Subchannel
+}
+
+export interface Subchannel {
+  readonly connector?: { connect: (...target: unknown[]) => Promise<{ readonly session?: { ref: () => void } }> }
+  readonly secureConnector?: { connect: (socket: Socket) => Promise<unknown> }
 }
 
 /** The part of an exporter that does the work, if it is where it is looked for. */

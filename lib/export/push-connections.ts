@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
-import type { Agent } from 'node:http'
+import type { Agent, ClientRequest } from 'node:http'
 import type { AgentOptions } from 'node:https'
+import type { Socket } from 'node:net'
 import { VitalsError } from '../errors.ts'
+import { createLookup } from './one-lookup.ts'
 import type { ResolvedOtlp } from './otlp-options.ts'
 
 const pushAgents = new WeakSet<object>()
@@ -21,13 +23,14 @@ export class PushConnections {
   #agent: Agent | undefined
 
   constructor ({ tls }: Pick<ResolvedOtlp, 'tls'>) {
-    this.#options = { keepAlive: true, ...read('ca', 'CERTIFICATE', tls.ca), ...read('cert', 'CLIENT_CERTIFICATE', tls.cert), ...read('key', 'CLIENT_KEY', tls.key) }
+    this.#options = { keepAlive: true, lookup: createLookup(), ...read('ca', 'CERTIFICATE', tls.ca), ...read('cert', 'CLIENT_CERTIFICATE', tls.cert), ...read('key', 'CLIENT_KEY', tls.key) }
   }
 
   /** Makes the exporter's agent. The module is loaded late, so that an instrumentation can see it. */
   readonly createAgent = async (protocol: string): Promise<Agent> => {
     const { Agent } = protocol === 'https:' ? await import('node:https') : await import('node:http')
     this.#agent = new Agent(this.#options)
+    releaseSockets(this.#agent)
     pushAgents.add(this.#agent)
     return this.#agent
   }
@@ -44,6 +47,19 @@ export class PushConnections {
     this.onClose()
     if (this.#agent !== undefined) Object.assign(this.#agent, { createConnection: refuse })
   }
+}
+
+/** Has an agent's sockets keep no process alive, which they do while a request is under way. */
+function releaseSockets (agent: Agent): void {
+  const createConnection = agent.createConnection.bind(agent)
+  const reuseSocket = agent.reuseSocket.bind(agent)
+  Object.assign(agent, {
+    createConnection: (...args: Parameters<Agent['createConnection']>) => (createConnection(...args) as Socket).unref(),
+    reuseSocket: (socket: Socket, request: ClientRequest) => {
+      reuseSocket(socket, request)
+      socket.unref()
+    }
+  })
 }
 
 function refuse (_options: unknown, callback: (error: Error) => void): void {

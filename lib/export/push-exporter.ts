@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { globalErrorHandler } from '@opentelemetry/core'
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import { toMessages } from './messages.ts'
 import type { PushFailure } from './push-failure.ts'
@@ -28,7 +29,7 @@ export interface PushLimits {
 }
 
 /** Another exporter, watched: each push, in as many messages as it takes, ends once, in time, and is told of. */
-export class WatchedExporter implements PushMetricExporter {
+export class WatchedExporter implements Pick<PushMetricExporter, 'export'> {
   readonly #exporter: PushMetricExporter
   readonly #observer: PushObserver
   readonly #limits: PushLimits
@@ -86,17 +87,10 @@ export class WatchedExporter implements PushMetricExporter {
     send()
   }
 
-  async forceFlush (): Promise<void> {
-    await this.#exporter.forceFlush()
-  }
-
-  /** Leaves every push that is under way to itself, untold, and lets no other begin. */
+  /** Leaves every push that is under way to itself, untold, lets no other begin, and has the exporter end in its own time. */
   close (): void {
     this.#isClosed = true
     for (const giveUp of this.#underWay) giveUp()
-  }
-
-  async shutdown (): Promise<void> {
-    await this.#exporter.shutdown()
+    this.#exporter.shutdown().catch(globalErrorHandler)
   }
 }

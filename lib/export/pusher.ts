@@ -1,22 +1,24 @@
 import type { Resource } from '@opentelemetry/resources'
-import { ConsoleMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import { ConsoleMetricExporter, MeterProvider } from '@opentelemetry/sdk-metrics'
 import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
 import type { Registry } from '../series/registry.ts'
 import { describeTarget } from './describe-target.ts'
 import { createOtlpExporter } from './exporters.ts'
+import { holding } from './holding.ts'
 import type { ResolvedOtlp } from './otlp-options.ts'
 import { OtlpProducer } from './otlp-producer.ts'
 import { PushConnections } from './push-connections.ts'
 import { WatchedExporter } from './push-exporter.ts'
 import type { PushLogger } from './push-log.ts'
 import { createPushLog } from './push-log.ts'
+import { PushReader } from './push-reader.ts'
 
 /** Most points in one message: encoding so many histograms holds the event loop for a millisecond or two. */
 const POINTS_PER_MESSAGE = 512
 
 /** Pushes the store at an interval. */
 export interface Pusher {
-  /** Pushes now. Never rejects: failures are counted and logged. */
+  /** Pushes now, and keeps the process alive until then. Never rejects: failures are counted and logged. */
   flush (): Promise<void>
   /** Pushes for the last time, within the bound. */
   close (): Promise<void>
@@ -31,7 +33,7 @@ export async function startPusher (registry: Registry, resource: Resource, setti
   }))
   const provider = new MeterProvider({ resource, readers: targets.map(({ reader }) => reader) })
   return {
-    flush: async () => await provider.forceFlush(),
+    flush: async () => await holding(provider.forceFlush()),
     close: async () => {
       const isDone = await within(settings.closeTimeoutMs, provider.shutdown())
       connections.close()
@@ -43,7 +45,7 @@ export async function startPusher (registry: Registry, resource: Resource, setti
 
 /** What reads the store at an interval, and what it pushes through. */
 interface Target {
-  readonly reader: PeriodicExportingMetricReader
+  readonly reader: PushReader
   readonly exporter: WatchedExporter
 }
 
@@ -56,13 +58,7 @@ function openTarget (registry: Registry, exporter: PushMetricExporter, settings:
     cut: () => connections.cut(),
     pointsPerMessage: POINTS_PER_MESSAGE
   })
-  const reader = new PeriodicExportingMetricReader({
-    exporter: watched,
-    exportIntervalMillis: intervalMs,
-    exportTimeoutMillis: intervalMs,
-    metricProducers: [producer]
-  })
-  return { reader, exporter: watched }
+  return { reader: new PushReader(producer, watched, intervalMs), exporter: watched }
 }
 
 /** Whether something ended in time; that it failed is its own business. */

@@ -5,6 +5,7 @@ import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
 import { isLabels } from './labels.ts'
 import { Series } from './series.ts'
+import { whenTracing } from './traces.ts'
 
 function isStep (value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value < Infinity
@@ -22,12 +23,17 @@ export class CounterSeries extends Series {
   }
 }
 
-class TracedCounterSeries extends CounterSeries {
+class TracedCounterSeries extends CounterSeries {}
+
+class TracingCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {
     super.inc(value)
     this.bank.family.exemplars!.offer(this, value)
   }
 }
+
+// Not a question for each record: where nothing can be traced, recording takes what it takes without exemplars.
+whenTracing(() => { TracedCounterSeries.prototype.inc = TracingCounterSeries.prototype.inc })
 
 class OverflowCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {

@@ -5,6 +5,7 @@ import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
 import { isLabels } from './labels.ts'
 import { Series } from './series.ts'
+import { whenTracing } from './traces.ts'
 
 /** What a histogram is defined by. */
 export interface HistogramDefinition<L extends string = string> extends MetricDefinition<L> {
@@ -42,12 +43,17 @@ export class HistogramSeries extends Series {
   }
 }
 
-class TracedHistogramSeries extends HistogramSeries {
+class TracedHistogramSeries extends HistogramSeries {}
+
+class TracingHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
     super.observe(value)
     this.bank.family.exemplars!.offer(this, value)
   }
 }
+
+// Not a question for each record, see the counter.
+whenTracing(() => { TracedHistogramSeries.prototype.observe = TracingHistogramSeries.prototype.observe })
 
 class OverflowHistogramSeries extends HistogramSeries {
   override observe (value: number): void {

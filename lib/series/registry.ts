@@ -141,7 +141,10 @@ export class Registry {
   /** Everything at this instant. */
   snapshot (): Snapshot {
     this.#keeper.unsettled.settle()
-    if (this.traces !== undefined) this.traces.period++
+    if (this.traces !== undefined) {
+      this.traces.period++
+      this.traces.look()
+    }
     for (const collect of this.#collectors) collect()
     const copied = new Map<Family, FamilySnapshot['banks']>()
     const families: FamilySnapshot[] = []

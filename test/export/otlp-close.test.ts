@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:http2'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { resourceFromAttributes } from '@opentelemetry/resources'
@@ -19,22 +18,9 @@ import { resolveOtlp } from '../../lib/resolve-otlp.ts'
 import type { Moment } from '../support/closing-services.ts'
 import { startFaulty } from '../support/faulty-receiver.ts'
 import { startReceiver } from '../support/otlp-receiver.ts'
+import { startSilentGrpc } from '../support/silent-grpc.ts'
 
 const script = fileURLToPath(new URL('../support/closing-services.ts', import.meta.url))
-
-/** A gRPC receiver that takes calls and answers none. */
-async function startSilentGrpc (t: Test): Promise<string> {
-  const server = createServer()
-  server.on('session', session => {
-    session.on('error', () => {})
-    t.teardown(() => session.destroy())
-  })
-  server.on('stream', stream => stream.on('error', () => {}))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 t.test('nothing holds the process between pushes, nor once the application has closed, whatever the receiver does', async t => {
   const receiver = await startReceiver(t)
@@ -43,7 +29,7 @@ t.test('nothing holds the process between pushes, nor once the application has c
     'answers 503 with Retry-After': (await startFaulty(t, { kind: 'answer', status: 503, headers: 'retry-after: 30\r\n' })).url,
     'never answers': (await startFaulty(t, { kind: 'silence' })).url,
     'never ends its answer': (await startFaulty(t, { kind: 'drip' })).url,
-    'takes calls and answers none': await startSilentGrpc(t),
+    'takes calls and answers none': (await startSilentGrpc(t)).url,
     'refuses the connection': 'http://127.0.0.1:1'
   }
   const cases: { what: string, otlp: OtlpOptions, moment: Moment }[] = PROTOCOLS.flatMap(protocol => [
@@ -95,7 +81,7 @@ t.test('makes no connection once the application has closed', async t => {
 })
 
 t.test('a call is cancelled, and others are made after it', async t => {
-  const { send, connections } = await exporterOf(t, 'grpc', await startSilentGrpc(t))
+  const { send, connections } = await exporterOf(t, 'grpc', (await startSilentGrpc(t)).url)
   for (const sent of [send(), send()]) {
     connections.onClose()
     t.match(await sent, { code: 1, error: { code: 1 } })
@@ -116,5 +102,21 @@ t.test('an exporter that is not as expected ends in its own time', async t => {
   t.equal(transport._client, client)
   transport._client = undefined
   t.equal(transport._client, undefined)
+  for (const internalChannel of [undefined, {}, { callRefTimerRef: () => {} }, { callRefTimerRef: () => {}, subchannelPool: {} }]) {
+    transport._client = { export: () => {}, getChannel: () => ({ internalChannel }) }
+  }
+  class Pool {
+    getOrCreateSubchannel = (subchannel: unknown): unknown => subchannel
+  }
+  const internalChannel = { callRefTimerRef: () => {}, subchannelPool: new Pool() }
+  transport._client = { export: () => {}, getChannel: () => ({ internalChannel }) }
+  for (const subchannel of [{}, { connector: {} }, { connector: { connect: () => {} } }, { connector: { connect: () => {} }, secureConnector: {} }]) {
+    t.equal(internalChannel.subchannelPool.getOrCreateSubchannel(subchannel), subchannel)
+  }
+  const connection = {}
+  const subchannel = { connector: { connect: async () => connection }, secureConnector: { connect: async () => {} } }
+  internalChannel.subchannelPool.getOrCreateSubchannel(subchannel)
+  t.equal(await subchannel.connector.connect(), connection)
+  t.same(connection, {})
   t.doesNotThrow(endCalls)
 })
