@@ -1,13 +1,19 @@
+import { errorMonitor } from 'node:events'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { createStamp } from '../stamp.ts'
 import type { ClientRequestTarget } from './client-requests.ts'
 import { onClientRequest } from './client-requests.ts'
 import { Origins } from './origins.ts'
 import type { OutboundRecorder } from './outbound-recorder.ts'
 import type { OutboundRequest } from './outbound-request.ts'
+import { RequestMarks } from './request-marks.ts'
 import { subscribe } from './subscribe.ts'
 
-type Request = ClientRequest & { readonly agent?: unknown, readonly res?: IncomingMessage | null }
+type Request = ClientRequest & { readonly agent?: Agent, readonly res?: IncomingMessage | null }
+
+/** An agent that may have a proxy: Node 24.5 and later. */
+interface Agent {
+  readonly options?: { readonly proxyEnv?: unknown }
+}
 
 interface Message {
   readonly request: Request
@@ -20,7 +26,7 @@ const ABORTED = Object.freeze({ code: 'ABORT_ERR' })
 
 /** Sees the requests of `node:http` and `node:https`, those of the given agents left out; returns how to stop. */
 export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: unknown) => boolean): () => void {
-  const requests = createStamp<OutboundRequest>()
+  const requests = new RequestMarks()
   const origins = new Origins()
 
   const failed = recorder.guard((request: Request, error: unknown) => requests.find(request)?.fail(error))
@@ -32,6 +38,8 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
       requests.set(request, outbound)
       // Comes once the connection is given back, closed or taken over.
       request.on('close', () => { if (!outbound.isSettled) endUnsettled(outbound, request.res) })
+      // No channel tells of a proxy that refuses a tunnel to Node's own agent.
+      if (request.agent?.options?.proxyEnv !== undefined) request.on(errorMonitor, (error: unknown) => failed(request, error))
     } catch (error) {
       recorder.unreadable(error)
     }

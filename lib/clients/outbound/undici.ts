@@ -1,7 +1,7 @@
-import { createStamp } from '../stamp.ts'
 import type { OutboundRecorder } from './outbound-recorder.ts'
 import type { OutboundRequest } from './outbound-request.ts'
 import { proxiedOrigin } from './proxied.ts'
+import { RequestMarks } from './request-marks.ts'
 import { subscribe } from './subscribe.ts'
 
 type OnUpgrade = (this: UndiciRequest, status: number | null, ...rest: unknown[]) => unknown
@@ -27,7 +27,7 @@ const TUNNEL_OPENED = 200
 
 /** Sees the requests of undici in any version, and of Node's `fetch` and `WebSocket`; returns how to stop. */
 export function watchUndici (recorder: OutboundRecorder): () => void {
-  const requests = createStamp<OutboundRequest>()
+  const requests = new RequestMarks()
   return subscribe({
     'undici:request:create' ({ request }: Message) {
       try {

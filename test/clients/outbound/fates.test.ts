@@ -1,24 +1,13 @@
 import { once } from 'node:events'
-import net from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
+import { freePort } from '../../support/free-port.ts'
 import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
 import { senders } from './support/senders.ts'
 import type { Sender, SendOptions } from './support/senders.ts'
 import { startTarget } from './support/target.ts'
-
-/** A port of 127.0.0.1 that nobody listens on. */
-async function freePort (): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 for (const sender of senders) t.test(sender.name, t => suite(t, sender))
 

@@ -12,6 +12,8 @@ import t from 'tap'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import { WebSocket } from 'ws'
+import { tellsOfCreation } from '../../../lib/clients/outbound/client-requests.ts'
+import { freePort } from '../../support/free-port.ts'
 import { eventually } from '../../support/gate.ts'
 import { expectOutbound, readBooks, startOutbound } from './support/books.ts'
 import { startProxy, startTarget } from './support/target.ts'
@@ -21,8 +23,8 @@ const { url, host, port } = target
 
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
 
-/** Before Node 22.12 nothing tells of a request that never gets a socket from its own `createConnection`. */
-const isCreationTold = major > 22 || (major === 22 && minor >= 12)
+/** Otherwise nothing tells of a request that never gets a socket from its own `createConnection`. */
+const isCreationTold = tellsOfCreation(process.versions.node)
 
 /** The whole answer to a request that was ended. */
 async function answerTo (request: ClientRequest): Promise<string> {
@@ -131,6 +133,19 @@ if (major > 24 || (major === 24 && minor >= 5)) {
     for (const { port } of [target, secure]) t.match(text, new RegExp(`http_client_request_duration_seconds_count\\{(?=[^}]*server_port="${port}")(?=[^}]*http_response_status_code="200")[^}]*\\} 1`))
   })
 }
+
+t.test('knows which versions of Node tell of a request that was created', async t => {
+  const told = { '20.20.2': false, '22.11.0': false, '22.12.0': true, '23.1.0': false, '23.2.0': true, '24.0.0': true, '26.12.1': true }
+  for (const [version, expected] of Object.entries(told)) t.equal(tellsOfCreation(version), expected, version)
+})
+
+t.test('counts once what fails through an agent that knows of proxies', async t => {
+  const app = await startOutbound(t)
+  const agent = new http.Agent({ proxyEnv: {} } as http.AgentOptions)
+  const closed = await freePort()
+  t.match((await once(http.get(`http://127.0.0.1:${closed}/`, { agent }), 'error'))[0], { code: 'ECONNREFUSED' })
+  await expectOutbound(t, app, { [`GET 127.0.0.1:${closed} error`]: 1 })
+})
 
 t.test('counts an upload that waits for 100, and one that is refused', async t => {
   const app = await startOutbound(t)
