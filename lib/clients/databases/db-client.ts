@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import type { Batch } from '../../series/batch.ts'
 import type { CounterSeries } from '../../series/counter.ts'
 import type { HistogramSeries } from '../../series/histogram.ts'
 import type { DbMetrics, PoolReading } from './db.ts'
@@ -25,12 +26,14 @@ export class DbClient {
   /** While a pool hands a connection to a statement of its own, which begins with that: when it came; else 0. Saves a look at the clock. */
   handedOverMs = 0
   #wait: HistogramSeries | undefined
+  readonly #waits: Batch
   #timeouts: CounterSeries | undefined
 
   constructor (metrics: DbMetrics, system: string, name: string) {
     this.#metrics = metrics
     this.#system = system
     this.#name = name
+    this.#waits = metrics.batch(1, (cells, at) => { this.#waited(cells[at]!) })
     this.#dialect = system === 'postgresql' || system === 'mysql' || system === 'sqlite' ? system : 'ansi'
   }
 
@@ -69,9 +72,11 @@ export class DbClient {
 
   /** Records the wait for a connection that came; returns when that was. */
   connected (startedMs: number): number {
-    this.#wait ??= this.#metrics.connectionWait.bind([this.#system, this.#name])
     const nowMs = performance.now()
-    this.#wait.observe((nowMs - startedMs) / 1_000)
+    const seconds = (nowMs - startedMs) / 1_000
+    const at = this.#waits.next()
+    if (at < 0) this.#waited(seconds)
+    else this.#waits.cells[at] = seconds
     return nowMs
   }
 
@@ -85,5 +90,10 @@ export class DbClient {
   watchPool<P extends object> (pool: P, read: (pool: P) => PoolReading): () => void {
     this.#timeouts ??= this.#metrics.connectionTimeouts.bind([this.#system, this.#name])
     return this.#metrics.pools.watch([this.#system, this.#name], pool, read)
+  }
+
+  #waited (seconds: number): void {
+    this.#wait ??= this.#metrics.connectionWait.bind([this.#system, this.#name])
+    this.#wait.observe(seconds)
   }
 }
