@@ -3,7 +3,7 @@ import promClient from 'prom-client'
 import t from 'tap'
 import type { PromRegistry } from '../../lib/index.ts'
 import { createMeterBridge } from '../../lib/index.ts'
-import { askPrometheus, startPrometheus } from '../support/prometheus.ts'
+import { askPrometheus, scraping, startPrometheus } from '../support/prometheus.ts'
 import { scrapeText } from '../support/scrapes.ts'
 import { startSpans } from '../support/spans.ts'
 import { start } from '../support/start.ts'
@@ -46,14 +46,7 @@ for (const naming of ['semconv', 'prometheus'] as const) {
     const swings = meter.createUpDownCounter('swings')
     for (const value of [-4, 2]) swings.add(value)
 
-    const prometheus = await startPrometheus(t, `scrape_configs:
-  - job_name: service
-    scrape_interval: 1s
-    scrape_timeout: 1s
-    metrics_path: /v1/metrics
-    static_configs:
-      - targets: ['127.0.0.1:${port}']
-`, ['exemplar-storage', 'native-histograms'])
+    const prometheus = await startPrometheus(t, scraping(port), ['exemplar-storage', 'native-histograms'])
     await third
     t.same([...accepted], ['application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited'])
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ParsedSample } from '../support/exposition-grammar.ts'
 import { parseExposition } from '../support/exposition-grammar.ts'
-import { askPrometheus, startPrometheus } from '../support/prometheus.ts'
+import { askPrometheus, scraping, startPrometheus } from '../support/prometheus.ts'
 import { startSpans } from '../support/spans.ts'
 import { start } from '../support/start.ts'
 
@@ -25,14 +25,7 @@ t.test('Prometheus takes starts, exemplars and all else as it is shown under Ope
   const [counted, large] = [inSpan(() => tasks.inc({ kind: 'traced' }, 3)), inSpan(() => wait.observe(7))]
   inSpan(() => wait.observe(2))
 
-  const prometheus = await startPrometheus(t, `scrape_configs:
-  - job_name: service
-    scrape_interval: 1s
-    scrape_timeout: 1s
-    metrics_path: /v1/metrics
-    static_configs:
-      - targets: ['127.0.0.1:${port}']
-`, ['exemplar-storage'])
+  const prometheus = await startPrometheus(t, scraping(port), ['exemplar-storage'])
   await third
 
   const samplesOf = async (query: string): Promise<string[]> => {

@@ -2,7 +2,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import t from 'tap'
 import { createMeterBridge } from '../../lib/index.ts'
 import { withoutAddedTotal } from '../../lib/export/totalless.ts'
-import { askPrometheus, startPrometheus } from '../support/prometheus.ts'
+import { askPrometheus, scraping, startPrometheus } from '../support/prometheus.ts'
 import { checkMetrics } from '../support/promtool.ts'
 import { scrapeProtobuf, scrapeText } from '../support/scrapes.ts'
 import { startSpans } from '../support/spans.ts'
@@ -52,14 +52,7 @@ for (const naming of ['prometheus', 'semconv'] as const) {
     t.equal(exemplar?.value, naming === 'semconv' ? undefined : 2, 'what is unknown has no exemplars')
     t.same(warnings, [])
 
-    const prometheus = await startPrometheus(t, `scrape_configs:
-  - job_name: service
-    scrape_interval: 1s
-    scrape_timeout: 1s
-    metrics_path: /v1/metrics
-    static_configs:
-      - targets: ['127.0.0.1:${port}']
-`)
+    const prometheus = await startPrometheus(t, scraping(port))
     await third
     const { result } = await askPrometheus(prometheus, 'query', { query: `{__name__=~"${shown.map(([name]) => name).join('|')}"}` }) as { result: { metric: Record<string, string>, value: [number, string] }[] }
     t.same(result.map(({ metric, value }) => [metric['__name__'], Number(value[1])]).sort(), shown, 'Prometheus\' parser of OpenMetrics takes them')

@@ -5,6 +5,18 @@ import type { Test } from 'tap'
 import { freePort } from './free-port.ts'
 import { ServerProcess } from './server-process.ts'
 
+/** A configuration by which Prometheus scrapes the service at a port each second. */
+export function scraping (port: number): string {
+  return `scrape_configs:
+  - job_name: service
+    scrape_interval: 1s
+    scrape_timeout: 1s
+    metrics_path: /v1/metrics
+    static_configs:
+      - targets: ['127.0.0.1:${port}']
+`
+}
+
 /** A real Prometheus of the test's own, from Debian's package `prometheus`, with features that are off by default; resolves to its URL once it scrapes. */
 export async function startPrometheus (t: Pick<Test, 'teardown'>, configuration: string, features: readonly string[] = []): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'vitals-prometheus-'))
