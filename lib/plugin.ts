@@ -2,7 +2,7 @@ import type { Resource } from '@opentelemetry/resources'
 import type { MetricProducer } from '@opentelemetry/sdk-metrics'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { canBeTraced, readActiveSpan } from './bridges/active-span.ts'
+import { activeSpans } from './bridges/active-span.ts'
 import { joinMeters } from './bridges/join-meters.ts'
 import { PromSource } from './bridges/prom-source.ts'
 import { PromView } from './bridges/prom-view.ts'
@@ -40,7 +40,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     warn: (message: string): void => app.log.warn(`fastify-vitals: ${message}`)
   }
   const registry = enabled
-    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(options.exemplars && { traces: new Traces(readActiveSpan, canBeTraced) }) })
+    ? options.registry ?? new Registry({ limits: options.limits, constantLabels: options.constantLabels, ...(options.exemplars && { traces: new Traces(activeSpans) }) })
     : new Registry({ recording: false })
   const { traces } = registry
   const isPushing = otlp.targets.length > 0

@@ -3,7 +3,7 @@ import { shown, VitalsError } from './errors.ts'
 import type { ResolvedAuth, ResolvedLimiter, ResolvedOptions, VitalsOptions } from './options.ts'
 import { SIZE_BUCKETS } from './record/http-metrics.ts'
 import { MeterBridge } from './bridges/meter-bridge.ts'
-import { canBeTraced, readActiveSpan } from './bridges/active-span.ts'
+import { activeSpans } from './bridges/active-span.ts'
 import type { PromRegistry } from './bridges/prom-registry.ts'
 import { isPromRegistry } from './bridges/prom-registry.ts'
 import { isSdkDisabled, resolveOtlp } from './resolve-otlp.ts'
@@ -236,6 +236,6 @@ export function createRegistry (options: SharedRegistryOptions = {}): Registry {
     limits: resolveLimits(limits),
     constantLabels: resolveConstantLabels(constantLabels, {}, []),
     recording: option.boolean('recording', recording),
-    ...(option.boolean('exemplars', exemplars) && { traces: new Traces(readActiveSpan, canBeTraced) })
+    ...(option.boolean('exemplars', exemplars) && { traces: new Traces(activeSpans) })
   })
 }

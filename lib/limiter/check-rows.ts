@@ -37,7 +37,7 @@ export class CheckRows {
     this.#endpoint = endpoint
     this.#group = group
     this.#algorithm = algorithm
-    this.#passed = metrics.batch(4, (cells, at) => { this.#pass(cells[at] === 1, cells[at + 1]!, cells[at + 2]!, cells[at + 3]!) })
+    this.#passed = metrics.registry.batch(4, (cells, at) => { this.#pass(cells[at] === 1, cells[at + 1]!, cells[at + 2]!, cells[at + 3]!) })
   }
 
   /** A check allowed a request: {@link check}, {@link allowed} and {@link left} in one, and many at a time. */

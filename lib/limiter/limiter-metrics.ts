@@ -1,4 +1,3 @@
-import type { Batch } from '../series/batch.ts'
 import type { Counter } from '../series/counter.ts'
 import type { Histogram } from '../series/histogram.ts'
 import type { Registry } from '../series/registry.ts'
@@ -24,12 +23,12 @@ export class LimiterMetrics {
   readonly remaining: Histogram<string>
   readonly quotaUsage: Histogram<string>
   readonly tokens: Histogram<string>
-  readonly #registry: Registry
+  readonly registry: Registry
 
   /** `extraLabels` are the application's own, on allowed and rejected. */
   constructor (registry: Registry, extraLabels: readonly string[]) {
     const allowHighCardinality = true
-    this.#registry = registry
+    this.registry = registry
     this.requests = registry.counter({
       name: 'rate_limit_requests_total',
       help: 'Checks of a rate limiter: allowed, rejected, bypassed and failed ones.',
@@ -108,10 +107,5 @@ export class LimiterMetrics {
       allowHighCardinality,
       otlp: { name: 'rate_limit.token_bucket.tokens', unit: '{token}' }
     })
-  }
-
-  /** See {@link Registry.batch}. */
-  batch (width: number, record: (cells: Float64Array, at: number) => void): Batch {
-    return this.#registry.batch(width, record)
   }
 }

@@ -39,7 +39,7 @@ export class StoreTimes {
   constructor (metrics: LimiterMetrics, kind: StoreKind) {
     this.#metrics = metrics
     this.#kind = kind
-    this.#counted = metrics.batch(1, (cells, at) => { this.#incr(cells[at]!) })
+    this.#counted = metrics.registry.batch(1, (cells, at) => { this.#incr(cells[at]!) })
   }
 
   incr (seconds: number): void {

@@ -1,5 +1,6 @@
 import type { Family } from './family.ts'
 import type { Series } from './series.ts'
+import type { TraceAsker } from './traces.ts'
 
 const FIRST_ROWS = 4
 
@@ -18,6 +19,8 @@ export class Bank<S extends Series = Series> {
   cells: Float64Array
   /** Set by the family that owns the bank. */
   declare family: Family<S>
+  /** Whose question for a trace its records wait for; `undefined` where no exemplars are kept. */
+  asker: TraceAsker | undefined = undefined
 
   /** What the first cell of a row begins with. */
   readonly #initial: number

@@ -5,7 +5,7 @@ import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
 import { isLabels } from './labels.ts'
 import { Series } from './series.ts'
-import { whenTracing } from './traces.ts'
+import { isTraceHeld, whenTracing } from './traces.ts'
 
 function isStep (value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value < Infinity
@@ -28,7 +28,7 @@ class TracedCounterSeries extends CounterSeries {}
 class TracingCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {
     super.inc(value)
-    this.bank.family.exemplars!.offer(this, value)
+    if (this.bank.asker!.isAsking || isTraceHeld) this.bank.family.exemplars!.offer(this, value)
   }
 }
 

@@ -9,16 +9,16 @@ const LARGEST_STAYS_MS = 60_000
 
 /** Of each bucket, the last value and the largest that were recorded within a trace, with that trace. Nothing is kept of any other. */
 export class Exemplars {
-  readonly #asker: TraceAsker
+  readonly asker: TraceAsker
   readonly #rows = new Map<Series, (readonly Exemplar[] | undefined)[]>()
 
   constructor (traces: Traces) {
-    this.#asker = new TraceAsker(traces)
+    this.asker = new TraceAsker(traces)
   }
 
   /** Notes a value if it was recorded within a trace: for its bucket, or for the one value that there is. */
   offer (series: Series, value: number): void {
-    const labels = this.#asker.active()
+    const labels = this.asker.active()
     if (labels === undefined) return
     const { bounds } = series.bank
     const bucket = bounds.findIndex(bound => value <= bound)

@@ -93,6 +93,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     this.#keeper = keeper
     this.#classes = classes
     this.exemplars = keeper.traces === undefined || classes.Traced === undefined ? undefined : new Exemplars(keeper.traces)
+    bank.asker = this.exemplars?.asker
     this.#openers = this.labelNames.map((name, i) => `${i === 0 ? '' : ','}${name}="`)
     if (this.labelNames.length === 0) this.bind([])
   }
@@ -234,6 +235,7 @@ export abstract class Family<S extends Series = Series, L extends string = strin
     if (same !== undefined) return same
     const bank = new Bank<S>(bounds, true)
     bank.family = this
+    bank.asker = own.asker
     this.banks.push(bank)
     return bank
   }

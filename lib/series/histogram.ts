@@ -5,7 +5,7 @@ import { Family } from './family.ts'
 import type { Labels } from './labels.ts'
 import { isLabels } from './labels.ts'
 import { Series } from './series.ts'
-import { whenTracing } from './traces.ts'
+import { isTraceHeld, whenTracing } from './traces.ts'
 
 /** What a histogram is defined by. */
 export interface HistogramDefinition<L extends string = string> extends MetricDefinition<L> {
@@ -48,7 +48,7 @@ class TracedHistogramSeries extends HistogramSeries {}
 class TracingHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
     super.observe(value)
-    this.bank.family.exemplars!.offer(this, value)
+    if (this.bank.asker!.isAsking || isTraceHeld) this.bank.family.exemplars!.offer(this, value)
   }
 }
 

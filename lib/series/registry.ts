@@ -19,6 +19,7 @@ import { IDLE_KEEPER, SelfMetrics, withoutTraces } from './self-metrics.ts'
 import type { FamilySnapshot, HistogramValue, Snapshot, SnapshotSource } from './snapshot.ts'
 import { toBankSnapshot } from './snapshot.ts'
 import type { Traces } from './traces.ts'
+import { askAgain } from './traces.ts'
 import { Warnings } from './warnings.ts'
 
 /** How a registry is set up. */
@@ -142,8 +143,8 @@ export class Registry {
   snapshot (): Snapshot {
     this.#keeper.unsettled.settle()
     if (this.traces !== undefined) {
-      this.traces.period++
       this.traces.look()
+      askAgain()
     }
     for (const collect of this.#collectors) collect()
     const copied = new Map<Family, FamilySnapshot['banks']>()

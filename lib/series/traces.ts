@@ -1,8 +1,15 @@
 /** A trace and span as the labels of an exemplar. */
 export type TraceLabels = Readonly<Record<'trace_id' | 'span_id', string>>
 
-/** The trace of the moment, if there is one and it is sampled. */
-export type ReadTrace = () => TraceLabels | undefined
+/** Where traces are read. */
+export interface TraceSource {
+  /** The trace of the moment, if there is one and it is sampled. */
+  readonly read: () => TraceLabels | undefined
+  /** Whether anything can have a trace. */
+  readonly canTrace: () => boolean
+  /** Calls back after a while, and keeps nothing alive for it. */
+  readonly rest: (wake: () => void) => void
+}
 
 /** Whether anything in this process can have a trace. Once it can, that stays so. */
 let isTracing = false
@@ -13,24 +20,23 @@ export function whenTracing (begin: () => void): void {
   beginnings.push(begin)
 }
 
+/** Whether records belong to a trace that was noted before: then they are offered, whoever asks or not. */
+export let isTraceHeld = false
+
 /** Which trace records belong to: that of the moment, or one that was noted before. */
 export class Traces {
-  readonly read: ReadTrace
-  /** Goes up with each snapshot. */
-  period = 0
+  readonly source: TraceSource
   isHeld = false
   held: TraceLabels | undefined = undefined
-  readonly #canTrace: () => boolean
 
-  constructor (read: ReadTrace, canTrace: () => boolean) {
-    this.read = read
-    this.#canTrace = canTrace
+  constructor (source: TraceSource) {
+    this.source = source
     this.look()
   }
 
   /** Whether anything can have a trace; looks until it can. */
   look (): boolean {
-    if (!isTracing && this.#canTrace()) {
+    if (!isTracing && this.source.canTrace()) {
       isTracing = true
       for (const begin of beginnings) begin()
     }
@@ -38,19 +44,22 @@ export class Traces {
   }
 }
 
-/** So often the question is asked before it is known that nothing is traced, or next to nothing. */
+/** So often a place asks in vain before it rests. */
 const ASKS = 256
 
-/** From then on so many times are left out after each. */
-const LEFT_OUT = 15
+const resting: TraceAsker[] = []
 
-/** One place that asks which trace is active, and less often while there is none: a question takes as long as ten records. */
+/** Has every place ask again that rests. */
+export function askAgain (): void {
+  for (const asker of resting.splice(0)) asker.isAsking = true
+}
+
+/** One place that asks which trace is active, and rests while there is none: a question takes as long as ten records. */
 export class TraceAsker {
+  isAsking = true
   readonly #traces: Traces
-  /** Questions since anything was traced, in this period. */
+  /** Questions since anything was traced. */
   #vain = 0
-  #leftOut = 0
-  #period = -1
 
   constructor (traces: Traces) {
     this.#traces = traces
@@ -59,31 +68,32 @@ export class TraceAsker {
   active (): TraceLabels | undefined {
     const traces = this.#traces
     if (traces.isHeld) return traces.held
-    if (this.#leftOut > 0 && this.#period === traces.period) {
-      this.#leftOut--
-      return undefined
-    }
-    return this.#ask(traces)
+    return this.isAsking && isTracing ? this.#ask(traces.source) : undefined
   }
 
-  #ask ({ period, read }: Traces): TraceLabels | undefined {
-    if (!isTracing) return undefined
-    if (this.#period !== period) this.#vain = this.#leftOut = 0
-    this.#period = period
-    const trace = read()
+  #ask (source: TraceSource): TraceLabels | undefined {
+    const trace = source.read()
     if (trace !== undefined) this.#vain = 0
-    else if (++this.#vain > ASKS) this.#leftOut = LEFT_OUT
+    else if (++this.#vain === ASKS) this.#rest(source)
     return trace
+  }
+
+  #rest (source: TraceSource): void {
+    this.isAsking = false
+    this.#vain = 0
+    if (resting.push(this) === 1) source.rest(askAgain)
   }
 
   /** What is recorded anywhere until the release belongs to this trace, or to none. */
   hold (trace: TraceLabels | undefined): void {
     this.#traces.held = trace
     this.#traces.isHeld = true
+    isTraceHeld = trace !== undefined
   }
 
   release (): void {
     this.#traces.held = undefined
     this.#traces.isHeld = false
+    isTraceHeld = false
   }
 }

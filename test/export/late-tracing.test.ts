@@ -48,7 +48,7 @@ t.test('a process that begins to trace late has its exemplars soon, in series th
 })
 
 t.test('from then on nobody looks', t => {
-  const traces = new Traces(() => undefined, () => t.fail('it is known'))
+  const traces = new Traces({ read: () => undefined, canTrace: () => t.fail('it is known'), rest: () => {} })
   t.ok(traces.look())
   t.end()
 })

@@ -89,7 +89,7 @@ t.test('what was noted before a removal or a reset goes with it', async t => {
 })
 
 t.test('a store with exemplars makes each record while its trace is known', async t => {
-  everyRecordAtOnce(t, new Registry({ traces: new Traces(() => undefined, () => false) }), 40)
+  everyRecordAtOnce(t, new Registry({ traces: new Traces({ read: () => undefined, canTrace: () => false, rest: () => {} }) }), 40)
 })
 
 t.test('a store that holds nothing is given nothing to hold', async t => {

@@ -33,7 +33,7 @@ export class DbClient {
     this.#metrics = metrics
     this.#system = system
     this.#name = name
-    this.#waits = metrics.batch(1, (cells, at) => { this.#waited(cells[at]!) })
+    this.#waits = metrics.registry.batch(1, (cells, at) => { this.#waited(cells[at]!) })
     this.#dialect = system === 'postgresql' || system === 'mysql' || system === 'sqlite' ? system : 'ansi'
   }
 

@@ -20,7 +20,7 @@ export class OperationRow {
     this.#values = values
     this.#successes = metrics.queries.bind([...values, 'success'])
     this.#duration = metrics.queryDuration.bind(values)
-    this.#noted = metrics.batch(1, (cells, at) => { this.#succeeded(cells[at]!) })
+    this.#noted = metrics.registry.batch(1, (cells, at) => { this.#succeeded(cells[at]!) })
   }
 
   /** Records one that succeeded: the hot path, measured in bench. */

@@ -10,6 +10,8 @@ import { subscribe } from './subscribe.ts'
 
 type Request = ClientRequest & { readonly agent?: Agent, readonly res?: IncomingMessage | null }
 
+type Response = IncomingMessage & { readonly req: Request }
+
 /** An agent that may have a proxy: Node 24.5 and later. */
 interface Agent {
   readonly options?: { readonly proxyEnv?: unknown }
@@ -31,13 +33,23 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
 
   const failed = recorder.guard((request: Request, error: unknown) => requests.find(request)?.fail(error))
 
+  // One for all requests: they find theirs by its mark.
+  function onClose (this: Request): void {
+    const outbound = requests.find(this)
+    if (outbound !== undefined && !outbound.isSettled) endUnsettled(outbound, this.res)
+  }
+
+  function onEnd (this: Response): void {
+    requests.find(this.req)?.settle()
+  }
+
   const began = (request: Request, target?: ClientRequestTarget): void => {
     try {
       if (requests.find(request) !== undefined || isOwnAgent(request.agent)) return
       const outbound = recorder.begin(origins.of(request, target), request.method)
       requests.set(request, outbound)
       // Comes once the connection is given back, closed or taken over.
-      request.on('close', () => { if (!outbound.isSettled) endUnsettled(outbound, request.res) })
+      request.on('close', onClose)
       // No channel tells of a proxy that refuses a tunnel to Node's own agent.
       if (request.agent?.options?.proxyEnv !== undefined) request.on(errorMonitor, (error: unknown) => failed(request, error))
     } catch (error) {
@@ -50,7 +62,7 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
       const outbound = requests.find(request)
       if (outbound === undefined) return
       outbound.status = response.statusCode!
-      response.on('end', () => outbound.settle())
+      response.on('end', onEnd)
     } catch (error) {
       recorder.unreadable(error)
     }
