@@ -4,20 +4,34 @@ import { Agent } from 'node:http'
 const uppers = Float64Array.of(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 const cells = new Float64Array(uppers.length + 2)
 const kStartMs = Symbol('startMs')
+const kStatus = Symbol('status')
 
-/** The least that can time and count what ends well: no failures, no labels, no limits, nothing in progress. */
+/**
+ * The least that can see each request, its status and its end, and time and count what ends well: no labels, no limits,
+ * nothing in progress, no failures.
+ */
 export function addFloor () {
   const { addRequest } = Agent.prototype
   Agent.prototype.addRequest = function (request) {
-    request[kStartMs] = performance.now()
+    begin(request)
     return addRequest.apply(this, arguments)
   }
+  // Agents that take requests in their own way are seen here only, requests without a response by their 'close' only.
+  subscribe('http.client.request.created', ({ request }) => { if (request[kStartMs] === undefined) begin(request) })
   subscribe('http.client.response.finish', ({ request, response }) => {
     response.on('end', () => { observe(request[kStartMs]) })
   })
   subscribe('undici:request:create', ({ request }) => { request[kStartMs] = performance.now() })
+  subscribe('undici:request:headers', ({ request, response }) => { request[kStatus] = response.statusCode })
   subscribe('undici:request:trailers', ({ request }) => { observe(request[kStartMs]) })
 }
+
+function begin (request) {
+  request[kStartMs] = performance.now()
+  request.on('close', onClose)
+}
+
+function onClose () {}
 
 function observe (startMs) {
   const seconds = (performance.now() - startMs) / 1_000

@@ -37,7 +37,8 @@ for (const name of chosen) {
   const rows = await section.measure(measured, { generations: Number(values.generations), rounds: Number(values.rounds), scenarios: values.scenarios?.split(','), log: console.log })
   const text = await report(name, section, rows)
   console.log(`\n${text}`)
-  await keep(name, text)
+  // A Node that was asked for has sections of its own.
+  await keep(values.node === undefined ? name : `${name}_node${values.node}`, text)
 }
 
 async function report (name, { title, method, columns }, rows) {
@@ -47,7 +48,8 @@ async function report (name, { title, method, columns }, rows) {
   const [{ version }] = [JSON.parse(await readFile(new URL('./node_modules/fastify/package.json', import.meta.url), 'utf8'))]
   const software = [`Node ${process.versions.node}`, `fastify ${version}`, ...new Set(measured)].join(', ')
   const where = `${software}; ${availableParallelism()} cores. Median [quartiles].`
-  return [`## ${title}\n`, method + '\n', table([name, ...columns], named), '', where, ...dropped, ''].join('\n')
+  const heading = values.node === undefined ? title : `${title}, on Node ${values.node}`
+  return [`## ${heading}\n`, method + '\n', table([name, ...columns], named), '', where, ...dropped, ''].join('\n')
 }
 
 /** Writes the section into results.md, in its place, and leaves the others as they are. */
@@ -55,6 +57,6 @@ async function keep (name, text) {
   const before = await readFile(results, 'utf8').catch(() => '')
   const kept = new Map([...before.matchAll(/<!-- (\w+) -->\n([^]*?)(?=<!-- |$)/g)].map(([, key, value]) => [key, value]))
   kept.set(name, text + '\n')
-  const all = sections.filter((key) => kept.has(key)).map((key) => `<!-- ${key} -->\n${kept.get(key)}`)
+  const all = sections.flatMap((name) => [...kept.keys()].filter((key) => key.split('_')[0] === name)).map((key) => `<!-- ${key} -->\n${kept.get(key)}`)
   await writeFile(results, `# What fastify-vitals costs, next to its peers\n\nWritten by \`npm run bench\`. Ratios within one run; absolute times are of the machine.\n\n${all.join('')}`.trimEnd() + '\n')
 }
