@@ -16,6 +16,8 @@ export interface SqlSyntax {
   readonly folds: 'unquoted' | 'all' | 'none'
   /** A common table expression can name itself without RECURSIVE. */
   readonly isRecursive: boolean
+  /** First words that a table follows at once, or behind options; in other dialects it takes a word more, or cannot be told. */
+  readonly bareTargets: ReadonlySet<string>
 }
 
 const ANSI: SqlSyntax = {
@@ -25,13 +27,21 @@ const ANSI: SqlSyntax = {
   hasDollarQuotes: false,
   hasHashComments: false,
   folds: 'unquoted',
-  isRecursive: false
+  isRecursive: false,
+  bareTargets: new Set()
 }
 
 /** MySQL with its default `sql_mode`, in which `"` quotes a literal. */
 export const SYNTAX: Readonly<Record<SqlDialect, SqlSyntax>> = {
   ansi: ANSI,
-  postgresql: { ...ANSI, identifierQuotes: '"', backslash: 'prefixed', hasNestedComments: true, hasDollarQuotes: true },
+  postgresql: {
+    ...ANSI,
+    identifierQuotes: '"',
+    backslash: 'prefixed',
+    hasNestedComments: true,
+    hasDollarQuotes: true,
+    bareTargets: new Set(['LOCK', 'ANALYZE', 'VACUUM'])
+  },
   mysql: { ...ANSI, identifierQuotes: '`', backslash: 'always', hasHashComments: true, folds: 'none' },
   sqlite: { ...ANSI, folds: 'all', isRecursive: true }
 }

@@ -32,6 +32,9 @@ export const BEFORE_SOURCE: ReadonlySet<string> = setOf('ONLY LATERAL TABLE')
 /** What can stand between the first word and its table. */
 export const BEFORE_TARGET: ReadonlySet<string> = setOf('INTO ONLY TABLE LOW_PRIORITY HIGH_PRIORITY DELAYED IGNORE OR REPLACE ROLLBACK ABORT FAIL')
 
+/** What can stand between PostgreSQL's words of maintenance and a table, besides options in parentheses. */
+export const BEFORE_BARE_TARGET: ReadonlySet<string> = setOf('TABLE ONLY FULL FREEZE VERBOSE ANALYZE')
+
 /** What can stand between INTO or ON and a table. */
 export const BEHIND_INTO: ReadonlySet<string> = setOf('ONLY TABLE')
 

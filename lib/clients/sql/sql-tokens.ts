@@ -2,7 +2,7 @@ import { SYNTAX } from './sql-dialect.ts'
 import type { SqlDialect, SqlSyntax } from './sql-dialect.ts'
 
 /** `value`: a literal, a number, a parameter, a cast. */
-export type TokenKind = 'word' | 'quoted' | 'value' | '(' | ')' | ',' | '.' | ';' | 'symbol' | 'end'
+export type TokenKind = 'word' | 'quoted' | 'value' | '(' | ')' | '{' | ',' | '.' | ';' | 'symbol' | 'end'
 
 /** Tables come early: what is behind this many characters is not read. */
 const MOST_CHARACTERS = 16_384
@@ -13,6 +13,7 @@ const SPACE = 1
 const DIGIT = 2
 const LETTER = 4
 const PARAMETER = 8
+const BYTE_ORDER_MARK = 0xfeff
 const CLASSES = new Uint8Array(128)
 for (const code of [9, 10, 11, 12, 13, 32]) CLASSES[code] = SPACE
 for (let code = 48; code <= 57; code++) CLASSES[code] = DIGIT
@@ -23,7 +24,7 @@ for (const sign of '@:?') CLASSES[sign.charCodeAt(0)] = PARAMETER
 const [QUOTE, DOUBLE_QUOTE, BACKSLASH, DOLLAR, DOT, HYPHEN, SLASH, STAR, HASH, NEWLINE, SEMICOLON, AMPERSAND, EXCLAMATION, M, E, U] = [...'\'"\\$.-/*#\n;&!Meu'].map(sign => sign.charCodeAt(0)) as
   [number, number, number, number, number, number, number, number, number, number, number, number, number, number, number, number]
 const CLOSERS: Readonly<Record<string, string>> = { '"': '"', '`': '`', '[': ']' }
-const PUNCTUATION: ReadonlyMap<number, TokenKind> = new Map((['(', ')', ',', '.', ';'] as const).map(sign => [sign.charCodeAt(0), sign]))
+const PUNCTUATION: ReadonlyMap<number, TokenKind> = new Map((['(', ')', '{', ',', '.', ';'] as const).map(sign => [sign.charCodeAt(0), sign]))
 
 /** Reads an SQL text token by token, each character at most four times, by `charCodeAt`, `slice` and `lastIndexOf` alone. */
 export class SqlTokens {
@@ -46,6 +47,7 @@ export class SqlTokens {
     this.#limit = Math.min(sql.length, MOST_CHARACTERS)
     this.isCut = this.#limit < sql.length
     this.#quotes = QUOTES[dialect]
+    if (sql.charCodeAt(0) === BYTE_ORDER_MARK) this.#at = 1
   }
 
   /** The keyword in upper case, if the token can be one. */

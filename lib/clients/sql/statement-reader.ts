@@ -1,6 +1,6 @@
 import { SYNTAX } from './sql-dialect.ts'
-import type { SqlDialect } from './sql-dialect.ts'
-import { AFTER_SOURCES, BEFORE_KIND, BEFORE_OBJECT, BEFORE_SOURCE, BEFORE_TARGET, BEHIND_INTO, CONTROLS, KINDS_ON_TABLES, NO_TABLES, OPERATIONS, ROUTINES, STATEMENTS, TABLES } from './sql-operations.ts'
+import type { SqlDialect, SqlSyntax } from './sql-dialect.ts'
+import { AFTER_SOURCES, BEFORE_BARE_TARGET, BEFORE_KIND, BEFORE_OBJECT, BEFORE_SOURCE, BEFORE_TARGET, BEHIND_INTO, CONTROLS, KINDS_ON_TABLES, NO_TABLES, OPERATIONS, ROUTINES, STATEMENTS, TABLES } from './sql-operations.ts'
 import type { SqlTokens, TokenKind } from './sql-tokens.ts'
 
 // What is known of a level of parentheses.
@@ -26,7 +26,7 @@ export class StatementReader {
   /** Whether it holds statements of its own, up to the end of the text: a routine. */
   isBlock = false
   readonly #tokens: SqlTokens
-  readonly #isRecursive: boolean
+  readonly #syntax: SqlSyntax
   #table: string | undefined
   #earlierTable: string | undefined
   /** Whether the main clause is reached: tables before it stand in common table expressions, or in what a SELECT selects. */
@@ -47,7 +47,7 @@ export class StatementReader {
 
   constructor (tokens: SqlTokens, dialect: SqlDialect) {
     this.#tokens = tokens
-    this.#isRecursive = SYNTAX[dialect].isRecursive
+    this.#syntax = SYNTAX[dialect]
   }
 
   /** The first table of its main clause, else the first of all; empty where its name is cut off. */
@@ -69,7 +69,8 @@ export class StatementReader {
       if (this.isBlock) return false
       if (this.#isControl) this.controls.add(word)
       kind = isDone ? this.#tokens.next() : this.#take(kind, word, previous)
-      previous = word
+      // It compares behind IS and NOT alone; elsewhere it is that of SELECT, or a column's name.
+      previous = word === 'DISTINCT' && previous !== 'IS' && previous !== 'NOT' ? '' : word
     }
     return kind === ';'
   }
@@ -77,6 +78,8 @@ export class StatementReader {
   #take (kind: TokenKind, word: string, previous: string): TokenKind {
     const level = this.#levels[this.#depth]!
     if (kind === 'word' || kind === 'quoted') return this.#takeName(level, word, previous)
+    if (kind === '(' && this.#due === BEFORE_BARE_TARGET && previous !== 'ONLY') return this.#skipOptions()
+    if (kind === '{' && this.#due !== undefined) return this.#skipEscape()
     if (kind === '(') this.#levels[++this.#depth] = this.#due === BEFORE_SOURCE ? START | SOURCES : START
     else if (kind === ')') this.#close()
     else if (kind === ',') this.#separate(level)
@@ -88,6 +91,22 @@ export class StatementReader {
       this.#due = undefined
     }
     return this.#tokens.next()
+  }
+
+  /** Up to the parenthesis that closes them. Returns the token behind it. */
+  #skipOptions (): TokenKind {
+    let kind: TokenKind = '('
+    for (let depth = 0; kind !== ';' && kind !== 'end'; kind = this.#tokens.next()) {
+      if (kind === '(') depth++
+      else if (kind === ')' && --depth === 0) return this.#tokens.next()
+    }
+    return kind
+  }
+
+  /** The word of ODBC's `{OJ a LEFT JOIN b …}`. Returns the token behind it: the table is due there. */
+  #skipEscape (): TokenKind {
+    const kind = this.#tokens.next()
+    return kind === 'word' || kind === 'quoted' ? this.#tokens.next() : kind
   }
 
   #close (): void {
@@ -165,7 +184,8 @@ export class StatementReader {
       this.operation ??= word
       this.#isControl = CONTROLS.has(word)
     }
-    if (rule === 'target') this.#expect(BEFORE_TARGET)
+    if (this.#syntax.bareTargets.has(word)) this.#expect(BEFORE_BARE_TARGET)
+    else if (rule === 'target') this.#expect(BEFORE_TARGET)
     else if (rule === 'object') this.#sought = 'kind'
     else if (rule === 'statement' || rule === 'table') this.#sought = rule
     else if (rule === undefined || rule === 'none') this.#levels[this.#depth] = 0
@@ -178,7 +198,7 @@ export class StatementReader {
     }
     const name = this.#defined[this.#depth] = this.#tokens.name.toLowerCase()
     this.#levels[this.#depth] = level & ~EXPRESSION_NAME
-    if (this.#isRecursive || (level & RECURSIVE) !== 0) this.#expressions.add(name)
+    if (this.#syntax.isRecursive || (level & RECURSIVE) !== 0) this.#expressions.add(name)
   }
 
   /** From the name of a common table expression to its body, the next one, or the main statement. */

@@ -20,6 +20,9 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['SELECT count(*), max(from_date) FROM salaries', 'SELECT', 'salaries'],
       ['SELECT t.from, t.update FROM mails t', 'SELECT', 'mails'],
       ['SELECT DISTINCT a FROM b', 'SELECT', 'b'],
+      ['\ufeffSELECT a FROM b', 'SELECT', 'b'],
+      ['\ufeff-- first\nDELETE FROM b', 'DELETE', 'b'],
+      ['\ufeff', 'other'],
       ['SELECT 1 UNION SELECT a FROM b', 'SELECT', 'b'],
       ['SELECT a INTO b FROM c', 'SELECT', 'c'],
       ['INSERT INTO users (id, name) VALUES (1, \'x\')', 'INSERT', 'users'],
@@ -180,6 +183,74 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['SELECTALLTHEWORDSTHATTHEREARE FROM b', 'other']
     ]
   },
+  'maintenance in PostgreSQL': {
+    only: ['postgresql'],
+    lines: [
+      ['LOCK s.t', 'LOCK', 's.t'],
+      ['LOCK ONLY t, u IN SHARE MODE NOWAIT', 'LOCK', 't'],
+      ['LOCK ONLY (t)', 'LOCK', 't'],
+      ['LOCK TABLE t *', 'LOCK', 't'],
+      ['ANALYZE', 'ANALYZE'],
+      ['ANALYZE t', 'ANALYZE', 't'],
+      ['ANALYZE VERBOSE s.t (a, b), u', 'ANALYZE', 's.t'],
+      ['ANALYZE VERBOSE', 'ANALYZE'],
+      ['ANALYZE "verbose"', 'ANALYZE', 'verbose'],
+      ['ANALYZE ONLY t', 'ANALYZE', 't'],
+      ['ANALYZE (VERBOSE, SKIP_LOCKED) t', 'ANALYZE', 't'],
+      ['ANALYZE (BUFFER_USAGE_LIMIT \') secret\', VERBOSE false) ONLY s.t', 'ANALYZE', 's.t'],
+      ['ANALYZE (a (b), c) t', 'ANALYZE', 't'],
+      ['ANALYZE (VERBOSE)', 'ANALYZE'],
+      ['ANALYZE (VERBOSE; SELECT a) t', 'ANALYZE'],
+      ['ANALYZE (VERBOSE', 'ANALYZE'],
+      ['ANALYZE \'secret\' t', 'ANALYZE'],
+      ['VACUUM t', 'VACUUM', 't'],
+      ['VACUUM FULL FREEZE VERBOSE ANALYZE t (a)', 'VACUUM', 't'],
+      ['VACUUM (FULL, PARALLEL 2) t', 'VACUUM', 't']
+    ]
+  },
+  'maintenance elsewhere': {
+    only: ['mysql', 'sqlite', 'ansi'],
+    lines: [
+      ['ANALYZE index_or_schema', 'ANALYZE'],
+      ['ANALYZE NO_WRITE_TO_BINLOG TABLE s.t, u', 'ANALYZE', 's.t'],
+      ['ANALYZE LOCAL TABLE t', 'ANALYZE', 't'],
+      ['ANALYZE FORMAT=JSON SELECT a FROM t', 'ANALYZE', 't'],
+      ['LOCK TABLES t READ, u WRITE', 'LOCK', 't'],
+      ['LOCK INSTANCE FOR BACKUP', 'LOCK'],
+      ['VACUUM main', 'VACUUM'],
+      ['VACUUM INTO \'/secret\'', 'VACUUM']
+    ]
+  },
+  'what nothing is selected of': {
+    lines: [
+      ['SELECT FROM t', 'SELECT', 't'],
+      ['SELECT ALL FROM t', 'SELECT', 't'],
+      ['SELECT DISTINCT FROM t', 'SELECT', 't'],
+      ['SELECT a AS distinct FROM t', 'SELECT', 't'],
+      ['SELECT a distinct FROM t', 'SELECT', 't'],
+      ['SELECT a IS DISTINCT FROM b FROM t', 'SELECT', 't'],
+      ['SELECT a IS NOT /* c */ DISTINCT /* d */ FROM b FROM t', 'SELECT', 't'],
+      ['SELECT FROM a WHERE b IS DISTINCT FROM c', 'SELECT', 'a']
+    ]
+  },
+  'escapes of ODBC': {
+    lines: [
+      ['SELECT * FROM {OJ a LEFT OUTER JOIN b ON a.id = b.id} WHERE a.id = 1', 'SELECT', 'a'],
+      ['SELECT * FROM { oj s.a LEFT OUTER JOIN b ON true }', 'SELECT', 's.a'],
+      ['SELECT * FROM {OJ (a LEFT JOIN b ON true)}', 'SELECT', 'a'],
+      ['SELECT * FROM {OJ (SELECT 1) x LEFT JOIN b ON true}', 'SELECT', 'b'],
+      ['SELECT * FROM f(1), {OJ oj LEFT JOIN b ON true}', 'SELECT', 'oj'],
+      ['UPDATE {OJ a LEFT JOIN b ON true} SET a.x = 1', 'UPDATE', 'a'],
+      ['SELECT {d \'2020-01-01\'}, {fn now()} FROM oj', 'SELECT', 'oj'],
+      ['SELECT * FROM {OJ \'secret\' a}', 'SELECT'],
+      ['SELECT * FROM {\'secret\' a}', 'SELECT'],
+      ['SELECT * FROM {OJ}', 'SELECT'],
+      ['{call SELECT a FROM b}', 'other'],
+      ['SELECT * FROM {', 'SELECT'],
+      ['SELECT * FROM {; SELECT * FROM a', 'SELECT']
+    ]
+  },
+  'an escape of ODBC with a quoted word': { only: ['mysql'], lines: [['SELECT * FROM {`OJ` `a`}', 'SELECT', 'a']] },
   comments: {
     lines: [
       ['/* route=\'/secret\' */ SELECT * FROM t', 'SELECT', 't'],
@@ -227,7 +298,9 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['SELECT \'it\'\'s FROM a\' FROM t', 'SELECT', 't'],
       ['SELECT \'-- /* ;\' FROM t', 'SELECT', 't'],
       ['SELECT \' FROM a', 'SELECT'],
-      ['SELECT * FROM \'t\'', 'SELECT']
+      ['SELECT * FROM \'t\'', 'SELECT'],
+      ['INSERT INTO \'t\' VALUES (1)', 'INSERT'],
+      ['SELECT 1 FROM a WHERE b IS DISTINCT FROM \'secret\'', 'SELECT', 'a']
     ]
   },
   'literals of PostgreSQL': {
@@ -418,14 +491,20 @@ const hostile: Readonly<Record<string, string>> = {
   spaces: ' ',
   numbers: '1.',
   parameters: '?',
-  explanations: 'EXPLAIN '
+  explanations: 'EXPLAIN ',
+  maintenance: 'ANALYZE (',
+  'options without a table': 'ANALYZE () ',
+  'open braces': '{',
+  'escapes in escapes': 'SELECT 1 FROM {OJ ',
+  'byte order marks': '\ufeff',
+  distinction: 'DISTINCT FROM '
 }
 
 t.test('reads no character more than a few times, whatever the text', async t => {
   const most = 6 * 16.384
   for (const [name, unit] of Object.entries(hostile)) {
     const slow: unknown[] = []
-    for (const start of ['', 'SELECT 1 FROM t; ', 'SELECT ', 'BEGIN; ']) {
+    for (const start of ['', 'SELECT 1 FROM t; ', 'SELECT ', 'BEGIN; ', 'ANALYZE ', 'SELECT 1 FROM {']) {
       for (const dialect of dialects) {
         const text = (length: number): string => start + unit.repeat(Math.ceil(length / unit.length))
         const [half, full, huge] = [text(8_000), text(16_000), text(1_000_000)].map(sql => readsOf(sql, dialect) / 1_000)
@@ -462,7 +541,10 @@ t.test('never lets a value into a label', async t => {
     ['CREATE USER ', ' IDENTIFIED BY ', ''],
     ['COMMENT ON TABLE orders IS ', '; DROP TABLE ', ''],
     ['', '; ', ''],
-    ['NOTIFY c, ', ' ', '']
+    ['NOTIFY c, ', ' ', ''],
+    ['ANALYZE (BUFFER_USAGE_LIMIT ', ', VERBOSE ', ') orders'],
+    ['\ufeffSELECT * FROM {OJ ', ' orders JOIN ', ' ON true}'],
+    ['SELECT a AS distinct, b IS DISTINCT FROM ', ', c IS NOT DISTINCT FROM ', ' FROM orders']
   ] as const
   const leaks: unknown[] = []
   for (let round = 0; round < 20_000; round++) {
