@@ -17,17 +17,22 @@ export class CounterSeries extends Series {
 
   /** Adds a step of zero or more; anything else is refused, counted and logged once. @default 1 */
   inc (value: number = 1): void {
-    if (!isStep(value)) return this.bank.family.fault('value', `a step must be a finite number of zero or more, got: ${shown(value)}`)
-    if (this.at < 0) return this.bank.family.successor(this).inc(value)
-    this.bank.cells[this.at]! += value
+    add(this, value)
   }
+}
+
+function add (series: CounterSeries, value: number): void {
+  const { bank, at } = series
+  if (!isStep(value)) return bank.family.fault('value', `a step must be a finite number of zero or more, got: ${shown(value)}`)
+  if (at < 0) return bank.family.successor(series).inc(value)
+  bank.cells[at]! += value
 }
 
 class TracedCounterSeries extends CounterSeries {}
 
 class TracingCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {
-    super.inc(value)
+    add(this, value)
     if (this.bank.asker!.isAsking || isTraceHeld) this.bank.family.exemplars!.offer(this, value)
   }
 }

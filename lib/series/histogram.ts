@@ -45,9 +45,11 @@ export class HistogramSeries extends Series {
 
 class TracedHistogramSeries extends HistogramSeries {}
 
+const { observe } = HistogramSeries.prototype
+
 class TracingHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
-    super.observe(value)
+    observe.call(this, value)
     if (this.bank.asker!.isAsking || isTraceHeld) this.bank.family.exemplars!.offer(this, value)
   }
 }
