@@ -23,12 +23,12 @@ export class LimiterMetrics {
   readonly remaining: Histogram<string>
   readonly quotaUsage: Histogram<string>
   readonly tokens: Histogram<string>
-  readonly registry: Registry
+  readonly #registry: Registry
 
   /** `extraLabels` are the application's own, on allowed and rejected. */
   constructor (registry: Registry, extraLabels: readonly string[]) {
     const allowHighCardinality = true
-    this.registry = registry
+    this.#registry = registry
     this.requests = registry.counter({
       name: 'rate_limit_requests_total',
       help: 'Checks of a rate limiter: allowed, rejected, bypassed and failed ones.',
@@ -107,5 +107,10 @@ export class LimiterMetrics {
       allowHighCardinality,
       otlp: { name: 'rate_limit.token_bucket.tokens', unit: '{token}' }
     })
+  }
+
+  /** The store that they are in. */
+  get registry (): Registry {
+    return this.#registry
   }
 }

@@ -27,13 +27,13 @@ export class DbMetrics {
   readonly pools = new WeakReadings<keyof PoolReading>()
   readonly connectionWait: Histogram<string>
   readonly connectionTimeouts: Counter<string>
-  readonly registry: Registry
+  readonly #registry: Registry
   /** Names of databases by client. */
   readonly namespaces = new Map<string, string>()
 
   /** `withErrorTypes`: whether durations are kept by error too, which OpenTelemetry wants as `error.type`. */
   constructor (registry: Registry, withErrorTypes: boolean) {
-    this.registry = registry
+    this.#registry = registry
     const client = ['system', 'client']
     const duration = { name: 'db.client.operation.duration', unit: 's', toAttributes: toDbAttributes(this.namespaces) }
     const connections = (state: string): OtlpIdentity => ({ name: 'db.client.connection.count', unit: '{connection}', isUpDown: true, isInteger: true, toAttributes: toPoolAttributes({ 'db.client.connection.state': state }) })
@@ -104,6 +104,11 @@ export class DbMetrics {
       labels: client,
       otlp: { name: 'db.client.connection.timeouts', unit: '{timeout}', isInteger: true, toAttributes: toPoolAttributes({}) }
     })
+  }
+
+  /** The store that they are in. */
+  get registry (): Registry {
+    return this.#registry
   }
 }
 
