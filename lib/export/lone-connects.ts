@@ -26,8 +26,8 @@ export function yieldConnect (giveUp: () => void, { isReferenced = false } = {})
 function look (): void {
   const others = process.getActiveResourcesInfo().filter(resource => resource !== 'ConnectWrap')
   const sockets = others.filter(resource => resource === 'TCPSocketWrap').length
-  if (sockets > [...underWay.values()].filter(({ isReferenced }) => isReferenced).length) return
-  if (others.length > sockets && !areStandardStreams(others.filter(resource => resource !== 'TCPSocketWrap'))) return
+  const ownSockets = [...underWay.values()].filter(({ isReferenced }) => isReferenced).length
+  if (sockets > ownSockets || (others.length > sockets && !areStandardStreams(others.filter(resource => resource !== 'TCPSocketWrap')))) return
   for (const giveUp of underWay.keys()) giveUp()
 }
 
