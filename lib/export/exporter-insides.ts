@@ -40,7 +40,7 @@ export interface SubchannelPool {
 }
 
 export interface Subchannel {
-  readonly connector?: { connect: (...target: unknown[]) => Promise<{ readonly session?: { ref: () => void } }> }
+  readonly connector?: { connect: (address: object, ...target: unknown[]) => Promise<{ readonly session?: { ref: () => void } }> }
   readonly secureConnector?: { connect: (socket: Socket) => Promise<unknown> }
 }
 

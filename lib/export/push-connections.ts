@@ -3,6 +3,7 @@ import type { Agent, ClientRequest } from 'node:http'
 import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { VitalsError } from '../errors.ts'
+import { yieldConnect } from './lone-connects.ts'
 import { createLookup } from './one-lookup.ts'
 import type { ResolvedOtlp } from './otlp-options.ts'
 
@@ -54,7 +55,11 @@ function releaseSockets (agent: Agent): void {
   const createConnection = agent.createConnection.bind(agent)
   const reuseSocket = agent.reuseSocket.bind(agent)
   Object.assign(agent, {
-    createConnection: (...args: Parameters<Agent['createConnection']>) => (createConnection(...args) as Socket).unref(),
+    createConnection: (...args: Parameters<Agent['createConnection']>) => {
+      const socket = (createConnection(...args) as Socket).unref()
+      const done = yieldConnect(() => socket.destroy(new Error('Nothing else kept the process alive')))
+      return socket.once('connect', done).once('close', done)
+    },
     reuseSocket: (socket: Socket, request: ClientRequest) => {
       reuseSocket(socket, request)
       socket.unref()

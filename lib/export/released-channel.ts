@@ -1,3 +1,4 @@
+import { yieldConnect } from './lone-connects.ts'
 import type { GrpcCall, GrpcClient, Subchannel, SubchannelPool } from './exporter-insides.ts'
 
 /**
@@ -30,8 +31,11 @@ function releaseConnections ({ connector, secureConnector }: Subchannel): void {
   const connect = connector.connect.bind(connector)
   const secure = secureConnector.connect.bind(secureConnector)
   secureConnector.connect = async socket => await secure(socket.unref())
-  connector.connect = async (...args) => {
-    const transport = await connect(...args)
+  connector.connect = async (address, ...args) => {
+    const giveUp = new AbortController()
+    const done = yieldConnect(() => giveUp.abort(), { isReferenced: true })
+    // The library hands the address to node:net as its options.
+    const transport = await connect({ ...address, signal: giveUp.signal }, ...args).finally(done)
     // Only the library asks for it, as often as calls begin.
     if (transport.session !== undefined) transport.session.ref = () => {}
     return transport
