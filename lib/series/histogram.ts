@@ -31,25 +31,27 @@ export class HistogramSeries extends Series {
 
   /** Records a value; what is not a finite number is refused, counted and logged once. */
   observe (value: number): void {
-    if (!Number.isFinite(value)) return this.bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
-    const at = this.at
-    if (at < 0) return this.bank.family.successor(this).observe(value)
-    const { cells, uppers } = this.bank
-    cells[at]!++
-    cells[at + 1]! += value
-    let i = 0
-    while (i < uppers.length && value > uppers[i]!) i++
-    if (i < uppers.length) cells[at + 2 + i]!++
+    add(this, value)
   }
+}
+
+function add (series: HistogramSeries, value: number): void {
+  const { bank, at } = series
+  if (!Number.isFinite(value)) return bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
+  if (at < 0) return bank.family.successor(series).observe(value)
+  const { cells, uppers } = bank
+  cells[at]!++
+  cells[at + 1]! += value
+  let i = 0
+  while (i < uppers.length && value > uppers[i]!) i++
+  if (i < uppers.length) cells[at + 2 + i]!++
 }
 
 class TracedHistogramSeries extends HistogramSeries {}
 
-const { observe } = HistogramSeries.prototype
-
 class TracingHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
-    observe.call(this, value)
+    add(this, value)
     if (this.bank.asker!.isAsking || isTraceHeld) this.bank.family.exemplars!.offer(this, value)
   }
 }
