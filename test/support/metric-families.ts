@@ -66,12 +66,23 @@ export interface DecodedFamily {
   created: { labels: Labels, ms: number }[]
 }
 
+/** Prometheus' NaN for a value that is not there (value.StaleNaN); a number of JavaScript need not keep the bits that tell it from others. */
+const STALE_NAN = 0x7ff0_0000_0000_0002n
+const STALE = Object(NaN) as number
+
 const TYPES = ['counter', 'gauge', 'summary', 'unknown', 'histogram']
 
 /** The families of a scrape, in their order; throws where the bytes are none, or a name comes twice. */
 export function decodeFamilies (bytes: Uint8Array): Map<string, DecodedFamily> {
   const families = new Map<string, DecodedFamily>()
   const reader = protobuf.Reader.create(bytes)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const readDouble = reader.double.bind(reader)
+  reader.double = () => {
+    const isStale = view.getBigUint64(reader.pos, true) === STALE_NAN
+    const value = readDouble()
+    return isStale ? STALE : value
+  }
   while (reader.pos < reader.len) {
     const message = MetricFamily.decodeDelimited(reader)
     const raw = MetricFamily.toObject(message, { longs: Number, arrays: true }) as Raw
@@ -96,7 +107,7 @@ function toFamily ({ name, help, type, metric, unit = '' }: Raw): DecodedFamily 
     }
     for (const { quantile, value } of data['quantile'] ?? []) sample('', value, { quantile: String(quantile) })
     for (const { bound, cumulative, cumulativeFloat, exemplar } of data['bucket'] ?? []) sample('_bucket', cumulativeFloat ?? cumulative, { le: bound === Infinity ? '+Inf' : String(bound) }, exemplar)
-    if (!isStale(data['sum'])) sample('_sum', data['sum'])
+    if (data['sum'] !== STALE) sample('_sum', data['sum'])
     sample('_count', data['countFloat'] ?? data['count'])
     if (data['schema'] !== undefined) family.natives.push(toNative(labels, data))
   }
@@ -112,7 +123,7 @@ function toNative (labels: Labels, data: Raw): DecodedNative {
     schema,
     zeroThreshold,
     zeroCount,
-    isStale: isStale(sum),
+    isStale: sum === STALE,
     positive: toBuckets(data['positiveSpan'], data['positiveDelta']),
     negative: toBuckets(data['negativeSpan'], data['negativeDelta'])
   }
@@ -132,13 +143,6 @@ function toBuckets (spans: { offset: number, length: number }[], deltas: number[
   }
   if (at !== deltas.length) throw new Error(`${deltas.length} buckets in spans of ${at}`)
   return buckets
-}
-
-/** Prometheus' NaN for a value that is not there. */
-function isStale (value: number): boolean {
-  const bits = Buffer.alloc(8)
-  bits.writeDoubleBE(value)
-  return bits.toString('hex') === '7ff0000000000002'
 }
 
 function toExemplar ({ label, value, timestamp }: Raw): NonNullable<DecodedSample['exemplar']> {
