@@ -25,7 +25,7 @@ export function splitBanks (whole: readonly BankSnapshot[], parts: readonly Bank
       if (place === undefined || rest[place.bank]!.stride !== part.stride) return
       subtract(rest[place.bank]!, place.row, part, row)
       rows.push(row)
-      moved.push(...(part.exemplars?.get(row) ?? []).flatMap(slot => slot ?? []))
+      moved.push(...(part.exemplars?.get(row) ?? []).flat().filter(exemplar => exemplar !== undefined))
     })
     return selectRows(part, rows)
   })
