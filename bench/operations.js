@@ -14,7 +14,8 @@ system, of the whole process, eight operations at a time, so that what is spent 
 against the (geometric) mean of its round. Slices of operations, all processes in turn in a random order, over many generations of processes, since one process
 differs from the next by more than what is measured. Servers have the first core, the measured process the second, and both cores are kept awake.`
 
-const warmUpSlices = 12
+/** Operations of each process before it is measured: until then V8 is still at work on its code. */
+const warmUpOperations = 40_000
 
 /** The measures of an operation of which a slice of each is `slices` operations. */
 export function measuresOf (slices) {
@@ -30,7 +31,7 @@ export async function measureGeneration (names, { start, slices, rounds }) {
   const running = []
   try {
     for (const name of shuffled(names)) running.push({ name, child: await start(name), alone: [], together: [] })
-    for (const { child } of running) for (let i = 0; i < warmUpSlices; i++) await child.ask({ operations: slices.together, concurrency: measures.together.concurrency })
+    for (const { child } of running) await child.ask({ operations: Math.max(warmUpOperations, slices.together), concurrency: measures.together.concurrency })
     for (let round = 0; round < rounds; round++) {
       for (const measure of kinds) {
         const { concurrency, slicesPerRound, of } = measures[measure]

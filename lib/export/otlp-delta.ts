@@ -2,132 +2,136 @@ import type { DataPoint, MetricData, ResourceMetrics } from '@opentelemetry/sdk-
 import type { ExponentialBuckets } from '../series/exponential.ts'
 import { subtractExponential } from '../series/exponential.ts'
 import type { BankSnapshot, SeriesIdentity } from '../series/snapshot.ts'
+import { ArrivedRows, comparableOf, NOWHERE } from './arrived-rows.ts'
 
-/** A row of numbers of one series and the time since which they count. The numbers are good until the next row is asked for. */
+/** A row of numbers of one series and the time since which they count. One object for all: it is good until the next row is asked for. */
 export interface Row {
-  readonly cells: Float64Array
-  readonly at: number
-  readonly sinceMs: number
-  readonly exponential: ExponentialBuckets | undefined
-}
-
-/** What arrived last of a series: written over when more arrives, since new ones would have to be copied by the garbage collection. */
-interface Arrived {
-  readonly cells: number[]
+  cells: Float64Array
+  at: number
+  sinceMs: number
   exponential: ExponentialBuckets | undefined
-  takenMs: number
 }
 
-/** The points of one metric and what they were made from. */
+/** The points of one metric, in the order in which they are made and sent, and what they are made from. */
 class Made {
-  readonly #points: (DataPoint<unknown> | undefined)[] = []
-  readonly #banks: BankSnapshot[] = []
-  readonly #rows: number[] = []
-  /** How many arrived: they are sent in their order. */
+  readonly series: readonly SeriesIdentity[]
+  /** By point, where it is noted what arrived. */
+  readonly places: Int32Array
+  /** Its place in the collection. */
+  readonly ordinal: number
+  #banks: readonly BankSnapshot[]
+  #points: readonly DataPoint<unknown>[]
+  /** How many arrived, and from where the next was made. */
   #arrived = 0
+  #bank = 0
+  #row = 0
 
-  get size (): number {
-    return this.#points.length
+  constructor (banks: readonly BankSnapshot[], points: readonly DataPoint<unknown>[], ordinal: number) {
+    this.series = banks.length === 1 ? banks[0]!.series : banks.flatMap(({ series }) => series)
+    this.places = new Int32Array(this.series.length).fill(NOWHERE)
+    this.ordinal = ordinal
+    this.#banks = banks
+    this.#points = points
   }
 
-  add (point: DataPoint<unknown>, bank: BankSnapshot, row: number): void {
-    this.#points.push(point)
-    this.#banks.push(bank)
-    this.#rows.push(row)
-  }
-
-  forEach (use: (bank: BankSnapshot, row: number) => void): void {
-    this.#banks.forEach((bank, i) => use(bank, this.#rows[i]!))
+  /** Has `place` say for each point where it is noted what arrives. */
+  placeAll (place: (bank: BankSnapshot, row: number, before: number) => number): void {
+    let point = 0
+    for (const bank of this.#banks) {
+      for (let row = 0; row < bank.series.length; row++, point++) this.places[point] = place(bank, row, this.places[point]!)
+    }
   }
 
   /** Those that arrived are no longer needed. */
-  arrive (points: Iterable<DataPoint<unknown>>, use: (bank: BankSnapshot, row: number) => void): void {
+  arrive (points: readonly DataPoint<unknown>[], write: (bank: BankSnapshot, row: number, place: number) => number): void {
     for (const point of points) {
       const i = this.#arrived
       if (this.#points[i] !== point) continue
-      this.#points[i] = undefined
+      while (this.#row === this.#banks[this.#bank]!.series.length) {
+        this.#bank++
+        this.#row = 0
+      }
+      this.places[i] = write(this.#banks[this.#bank]!, this.#row, this.places[i]!)
+      this.#row++
       this.#arrived++
-      use(this.#banks[i]!, this.#rows[i]!)
     }
+    if (this.#arrived === this.series.length) this.#banks = this.#points = []
   }
 }
 
 /** What arrived of each series, for a receiver that wants only what came since. */
 export class DeltaMemory {
-  #arrived = new Map<SeriesIdentity, Arrived>()
+  #rows = new ArrivedRows()
+  #takenMs = 0
+  /** Those of the collection before, while one is made. */
+  #last: readonly Made[] = []
   /** Of the last collection, by what all parts of a metric have in common. */
   readonly #made = new Map<MetricData['descriptor'], Made>()
-  #takenMs = 0
   #scratch = new Float64Array(0)
+  readonly #row: Row = { cells: this.#scratch, at: 0, sinceMs: 0, exponential: undefined }
 
   /** A collection begins: points of the one before can no longer be confirmed. */
   begin (takenMs: number): void {
     this.#takenMs = takenMs
+    this.#last = [...this.#made.values()]
     this.#made.clear()
   }
 
-  /** Where to note what the points of a metric are made from, in the order in which they are sent. */
-  pointsOf (descriptor: MetricData['descriptor']): Made {
-    const made = new Made()
+  /** Where it is noted what the points of a metric are made from. */
+  pointsOf (descriptor: MetricData['descriptor'], banks: readonly BankSnapshot[], points: readonly DataPoint<unknown>[]): Made {
+    const made = new Made(banks, points, this.#made.size)
     this.#made.set(descriptor, made)
     return made
   }
 
-  /** The row since it arrived last; the first time, or after a reset, since the series was made. */
-  row (bank: BankSnapshot, row: number): Row {
+  /** The row that the next point is made from, since it arrived last; the first time, or after a reset, since the series was made. */
+  row (made: Made, point: number, bank: BankSnapshot, row: number): Row {
     const { cells, stride, exponential } = bank
     const at = row * stride
     const sinceMs = cells[at + stride - 1]!
-    const before = this.#arrived.get(bank.series[row]!)
-    if (before === undefined || before.cells.at(-1) !== sinceMs) return { cells, at, sinceMs, exponential }
-    // The buckets of an exponential histogram move; its count and sum do not.
-    const comparable = exponential === undefined ? stride - 1 : 2
-    if (this.#scratch.length < stride) this.#scratch = new Float64Array(stride)
-    for (let i = 0; i < comparable; i++) this.#scratch[i] = cells[at + i]! - before.cells[i]!
-    return {
-      cells: this.#scratch,
-      at: 0,
-      sinceMs: before.takenMs,
-      exponential: exponential === undefined ? undefined : subtractExponential(exponential, before.exponential!)
+    const comparable = comparableOf(bank)
+    const place = made.places[point] = this.#placeOf(made, point, bank.series[row]!)
+    const before = this.#rows.cells
+    const result = this.#row
+    if (place === NOWHERE || before[place + comparable] !== sinceMs) {
+      result.cells = cells
+      result.at = at
+      result.sinceMs = sinceMs
+      result.exponential = exponential
+      return result
     }
+    if (this.#scratch.length < stride) this.#scratch = new Float64Array(stride)
+    for (let i = 0; i < comparable; i++) this.#scratch[i] = cells[at + i]! - before[place + i]!
+    result.cells = this.#scratch
+    result.at = 0
+    result.sinceMs = before[place + comparable + 1]!
+    result.exponential = exponential === undefined ? undefined : subtractExponential(exponential, this.#rows.exponentialOf(bank.series[row]!))
+    return result
   }
 
   /** The collection is whole: what is remembered of series that are no longer there is forgotten, so that no more is held than was sent. */
   end (): void {
+    this.#last = []
     let points = 0
-    for (const { size } of this.#made.values()) points += size
-    if (this.#arrived.size <= points) return
-    const held = new Map<SeriesIdentity, Arrived>()
-    for (const made of this.#made.values()) {
-      made.forEach((bank, row) => {
-        const series = bank.series[row]!
-        const arrived = this.#arrived.get(series)
-        if (arrived !== undefined) held.set(series, arrived)
-      })
-    }
-    this.#arrived = held
+    for (const { series } of this.#made.values()) points += series.length
+    const all = this.#rows
+    if (all.size <= points) return
+    const held = this.#rows = new ArrivedRows()
+    for (const made of this.#made.values()) made.placeAll((bank, row, place) => place === NOWHERE ? NOWHERE : held.adopt(all, place, bank, row))
   }
 
   /** This part of the collection arrived: what is sent of its series next is measured from it. */
   confirm ({ scopeMetrics }: Pick<ResourceMetrics, 'scopeMetrics'>): void {
     for (const { metrics } of scopeMetrics) {
-      for (const { descriptor, dataPoints } of metrics) this.#made.get(descriptor)?.arrive(dataPoints, this.#remember)
+      for (const { descriptor, dataPoints } of metrics) this.#made.get(descriptor)?.arrive(dataPoints, this.#write)
     }
   }
 
-  readonly #remember = ({ cells, stride, series, exponential }: BankSnapshot, row: number): void => {
-    const at = row * stride
-    const arrived = this.#arrived.get(series[row]!)
-    if (arrived === undefined) {
-      const copied: number[] = []
-      for (let i = 0; i < stride; i++) copied.push(cells[at + i]!)
-      this.#arrived.set(series[row]!, { cells: copied, exponential, takenMs: this.#takenMs })
-    } else {
-      for (let i = 0; i < stride; i++) arrived.cells[i] = cells[at + i]!
-      // An exponential histogram may have fewer buckets than before.
-      arrived.cells.length = stride
-      arrived.exponential = exponential
-      arrived.takenMs = this.#takenMs
-    }
+  /** Most series stand where they stood in the last collection. */
+  #placeOf ({ ordinal }: Made, point: number, series: SeriesIdentity): number {
+    const last = this.#last[ordinal]
+    return last?.series[point] === series ? last.places[point]! : this.#rows.find(series)
   }
+
+  readonly #write = (bank: BankSnapshot, row: number, place: number): number => this.#rows.write(place, bank, row, this.#takenMs)
 }

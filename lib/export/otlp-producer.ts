@@ -83,8 +83,8 @@ export class OtlpProducer implements MetricProducer {
     // Ups and downs are levels: OpenTelemetry never asks for their differences.
     const memory = kind === 'gauge' || kind === 'updown' ? undefined : this.#memory
     const descriptor = { name: family.name, description: family.description, unit: family.unit, valueType: family.isInteger ? ValueType.INT : ValueType.DOUBLE }
-    const made = memory?.pointsOf(descriptor)
     const dataPoints: DataPoint<unknown>[] = []
+    const made = memory?.pointsOf(descriptor, banks, dataPoints)
     const exemplars: PointExemplars = new Map()
     let startMs = -1
     let startTime = endTime
@@ -93,7 +93,7 @@ export class OtlpProducer implements MetricProducer {
       // Not the store's own, which is frozen: the serializer reads those twice as slowly, and leaves garbage.
       const bounds = [...bank.bounds]
       for (let i = 0; i < series.length; i++) {
-        const delta = memory?.row(bank, i)
+        const delta = memory?.row(made!, dataPoints.length, bank, i)
         const { cells, exponential } = delta ?? bank
         const at = delta?.at ?? i * stride
         const sinceMs = delta?.sinceMs ?? cells[at + stride - 1]!
@@ -104,7 +104,6 @@ export class OtlpProducer implements MetricProducer {
           ? toHistogramPoint(startTime, endTime, attributes, cells, at, bounds)
           : kind === 'exponential' ? toExponentialPoint(startTime, endTime, attributes, cells, at, exponential!) : toNumberPoint(startTime, endTime, attributes, cells, at)
         dataPoints.push(point)
-        made?.add(point, bank, i)
         // A delta has those of its own time only.
         const traced = bank.exemplars && exemplarsSince(bank.exemplars.get(i), memory === undefined ? 0 : sinceMs)
         if (traced !== undefined) exemplars.set(point, traced)

@@ -21,19 +21,26 @@ export class CounterSeries extends Series {
   }
 }
 
-function add (series: CounterSeries, value: number): void {
+/** Whether it was this series that took the value. */
+function add (series: CounterSeries, value: number): boolean {
   const { bank, at } = series
-  if (!isStep(value)) return bank.family.fault('value', `a step must be a finite number of zero or more, got: ${shown(value)}`)
-  if (at < 0) return bank.family.successor(series).inc(value)
+  if (!isStep(value)) {
+    bank.family.fault('value', `a step must be a finite number of zero or more, got: ${shown(value)}`)
+    return false
+  }
+  if (at < 0) {
+    bank.family.successor(series).inc(value)
+    return false
+  }
   bank.cells[at]! += value
+  return true
 }
 
 class TracedCounterSeries extends CounterSeries {}
 
 class TracingCounterSeries extends CounterSeries {
   override inc (value: number = 1): void {
-    add(this, value)
-    if (this.bank.asker!.isAsking || isTraceHeld) this.bank.family.exemplars!.offer(this, value)
+    if (add(this, value) && (this.bank.asker!.isAsking || isTraceHeld)) this.bank.family.exemplars!.offer(this, value)
   }
 }
 

@@ -35,24 +35,31 @@ export class HistogramSeries extends Series {
   }
 }
 
-function add (series: HistogramSeries, value: number): void {
+/** Whether it was this series that took the value. */
+function add (series: HistogramSeries, value: number): boolean {
   const { bank, at } = series
-  if (!Number.isFinite(value)) return bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
-  if (at < 0) return bank.family.successor(series).observe(value)
+  if (!Number.isFinite(value)) {
+    bank.family.fault('value', `a value must be a finite number, got: ${shown(value)}`)
+    return false
+  }
+  if (at < 0) {
+    bank.family.successor(series).observe(value)
+    return false
+  }
   const { cells, uppers } = bank
   cells[at]!++
   cells[at + 1]! += value
   let i = 0
   while (i < uppers.length && value > uppers[i]!) i++
   if (i < uppers.length) cells[at + 2 + i]!++
+  return true
 }
 
 class TracedHistogramSeries extends HistogramSeries {}
 
 class TracingHistogramSeries extends HistogramSeries {
   override observe (value: number): void {
-    add(this, value)
-    if (this.bank.asker!.isAsking || isTraceHeld) this.bank.family.exemplars!.offer(this, value)
+    if (add(this, value) && (this.bank.asker!.isAsking || isTraceHeld)) this.bank.family.exemplars!.offer(this, value)
   }
 }
 

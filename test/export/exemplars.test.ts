@@ -41,6 +41,24 @@ t.test('counters and buckets carry the trace of the active span, if it is sample
   t.equal(findSample(after, 'tasks_total'), undefined)
 })
 
+t.test('what is refused, and a series that was removed, have none', async t => {
+  const { vitals: store, scrape } = await openStore(t, { exemplars: true })
+  const tasks = store.counter({ name: 'tasks_total', help: 'Tasks.' })
+  const wait = store.histogram({ name: 'wait_seconds', help: 'Waited.', unit: 'seconds', labels: ['queue'], buckets: [1] })
+  const removed = wait.with({ queue: 'mail' })
+  wait.remove({ queue: 'mail' })
+  context.with(trace.setSpan(context.active(), kept.startSpan('work')), () => {
+    tasks.inc(2)
+    tasks.inc(-1)
+    tasks.inc(NaN)
+    removed.observe(0.5)
+    removed.observe(NaN)
+  })
+  t.equal(findSample(await scrape('openmetrics'), 'tasks_total')!.exemplar!.value, 2)
+  const { families } = await store.registry.collect()
+  t.same(families.find(({ name }) => name === 'wait_seconds')!.banks.map(({ exemplars }) => [...exemplars!].map(([row, slots]) => [row, slots.map(slot => slot?.map(({ value }) => value))])), [[[0, [[0.5]]]]])
+})
+
 t.test('nothing is kept where exemplars are off', async t => {
   const { vitals: store, scrape } = await openStore(t)
   const tasks = store.counter({ name: 'tasks_total', help: 'Tasks.' })

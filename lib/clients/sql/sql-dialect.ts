@@ -40,7 +40,7 @@ export const SYNTAX: Readonly<Record<SqlDialect, SqlSyntax>> = {
     backslash: 'prefixed',
     hasNestedComments: true,
     hasDollarQuotes: true,
-    bareTargets: new Set(['LOCK', 'ANALYZE', 'VACUUM'])
+    bareTargets: new Set(['LOCK', 'ANALYZE', 'VACUUM', 'CLUSTER'])
   },
   mysql: { ...ANSI, identifierQuotes: '`', backslash: 'always', hasHashComments: true, folds: 'none' },
   sqlite: { ...ANSI, folds: 'all', isRecursive: true }

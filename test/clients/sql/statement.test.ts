@@ -205,7 +205,11 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['ANALYZE \'secret\' t', 'ANALYZE'],
       ['VACUUM t', 'VACUUM', 't'],
       ['VACUUM FULL FREEZE VERBOSE ANALYZE t (a)', 'VACUUM', 't'],
-      ['VACUUM (FULL, PARALLEL 2) t', 'VACUUM', 't']
+      ['VACUUM (FULL, PARALLEL 2) t', 'VACUUM', 't'],
+      ['CLUSTER', 'CLUSTER'],
+      ['CLUSTER VERBOSE', 'CLUSTER'],
+      ['CLUSTER t USING secret', 'CLUSTER', 't'],
+      ['CLUSTER (VERBOSE) s.t', 'CLUSTER', 's.t']
     ]
   },
   'maintenance elsewhere': {
@@ -218,6 +222,7 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['LOCK TABLES t READ, u WRITE', 'LOCK', 't'],
       ['LOCK INSTANCE FOR BACKUP', 'LOCK'],
       ['VACUUM main', 'VACUUM'],
+      ['CLUSTER t', 'CLUSTER'],
       ['VACUUM INTO \'/secret\'', 'VACUUM']
     ]
   },
