@@ -40,7 +40,10 @@ export interface SubchannelPool {
 }
 
 export interface Subchannel {
-  readonly connector?: { connect: (address: object, ...target: unknown[]) => Promise<{ readonly session?: { ref: () => void } }> }
+  readonly connector?: {
+    connect: (...target: unknown[]) => Promise<{ readonly session?: { ref: () => void } }>
+    tcpConnect?: (address: object, ...target: unknown[]) => Promise<Socket>
+  }
   readonly secureConnector?: { connect: (socket: Socket) => Promise<unknown> }
 }
 

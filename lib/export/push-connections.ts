@@ -3,7 +3,7 @@ import type { Agent, ClientRequest } from 'node:http'
 import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { VitalsError } from '../errors.ts'
-import { yieldConnect } from './lone-connects.ts'
+import { yieldPush } from './lone-pushes.ts'
 import { createLookup } from './one-lookup.ts'
 import type { ResolvedOtlp } from './otlp-options.ts'
 
@@ -57,14 +57,24 @@ function releaseSockets (agent: Agent): void {
   Object.assign(agent, {
     createConnection: (...args: Parameters<Agent['createConnection']>) => {
       const socket = (createConnection(...args) as Socket).unref()
-      const done = yieldConnect(() => socket.destroy(new Error('Nothing else kept the process alive')))
-      return socket.once('connect', done).once('close', done)
+      releaseExchange(socket)
+      return socket
     },
     reuseSocket: (socket: Socket, request: ClientRequest) => {
       reuseSocket(socket, request)
-      socket.unref()
+      releaseExchange(socket.unref())
     }
   })
+}
+
+/** The same for what Node cannot let go of, until the agent has the socket back. */
+function releaseExchange (socket: Socket): void {
+  const release = yieldPush(() => socket.destroy(new Error('Nothing else kept the process alive')))
+  const over = (): void => {
+    socket.off('free', over).off('close', over)
+    release()
+  }
+  socket.on('free', over).on('close', over)
 }
 
 function refuse (_options: unknown, callback: (error: Error) => void): void {

@@ -1,5 +1,6 @@
-import { yieldConnect } from './lone-connects.ts'
 import type { GrpcCall, GrpcClient, Subchannel, SubchannelPool } from './exporter-insides.ts'
+import { openTunnel, releaseTunnel } from './grpc-tunnels.ts'
+import { yieldPush } from './lone-pushes.ts'
 
 /**
  * Has the channel of a gRPC client keep no process alive while a call is under way. Its connections become its own: those of other clients
@@ -27,15 +28,20 @@ export function releaseCall ({ call }: GrpcCall): void {
 }
 
 function releaseConnections ({ connector, secureConnector }: Subchannel): void {
-  if (typeof connector?.connect !== 'function' || typeof secureConnector?.connect !== 'function') return
+  if (typeof connector?.connect !== 'function' || typeof connector.tcpConnect !== 'function' || typeof secureConnector?.connect !== 'function') return
   const connect = connector.connect.bind(connector)
+  const connectTcp = connector.tcpConnect.bind(connector)
   const secure = secureConnector.connect.bind(secureConnector)
   secureConnector.connect = async socket => await secure(socket.unref())
-  connector.connect = async (address, ...args) => {
+  connector.tcpConnect = async (address, ...args) => {
     const giveUp = new AbortController()
-    const done = yieldConnect(() => giveUp.abort(), { isReferenced: true })
-    // The library hands the address to node:net as its options.
-    const transport = await connect({ ...address, signal: giveUp.signal }, ...args).finally(done)
+    // The library hands the address to node:net as its options, but for a proxy.
+    const { connecting, request } = openTunnel(() => connectTcp({ ...address, signal: giveUp.signal }, ...args))
+    const done = request === undefined ? yieldPush(() => giveUp.abort(), { isReferenced: true }) : releaseTunnel(request)
+    return await connecting.finally(done)
+  }
+  connector.connect = async (...args) => {
+    const transport = await connect(...args)
     // Only the library asks for it, as often as calls begin.
     if (transport.session !== undefined) transport.session.ref = () => {}
     return transport

@@ -26,10 +26,15 @@ interface Message {
 /** What a request ends by that its owner gave up without an error. */
 const ABORTED = Object.freeze({ code: 'ABORT_ERR' })
 
-/** Sees the requests of `node:http` and `node:https`, those of the given agents left out; returns how to stop. */
-export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: unknown) => boolean): () => void {
+/** Sees the requests of `node:http` and `node:https`, our own left out; returns how to stop. */
+export function watchNodeHttp (recorder: OutboundRecorder, isOwn: (agent: unknown) => boolean): () => void {
   const requests = new RequestMarks()
   const origins = new Origins()
+
+  const opened = recorder.guard((outbound: OutboundRequest, { statusCode }: IncomingMessage) => {
+    outbound.status = statusCode!
+    outbound.settle()
+  })
 
   const failed = recorder.guard((request: Request, error: unknown) => requests.find(request)?.fail(error))
 
@@ -45,11 +50,12 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
 
   const began = (request: Request, target?: ClientRequestTarget): void => {
     try {
-      if (requests.find(request) !== undefined || isOwnAgent(request.agent)) return
+      if (requests.find(request) !== undefined || isOwn(request.agent)) return
       const outbound = recorder.begin(origins.of(request, target), request.method)
       requests.set(request, outbound)
       // Comes once the connection is given back, closed or taken over.
       request.on('close', onClose)
+      if (request.method === 'CONNECT') tapTunnel(request, response => opened(outbound, response))
       // No channel tells of a proxy that refuses a tunnel to Node's own agent.
       if (request.agent?.options?.proxyEnv !== undefined) request.on(errorMonitor, (error: unknown) => failed(request, error))
     } catch (error) {
@@ -78,6 +84,15 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwnAgent: (agent: u
     })
   ]
   return () => { for (const stop of stops) stop() }
+}
+
+/** Libraries for tunnels take all listeners off as soon as theirs is called, so the event has to be seen before them; to listen would change what Node does. */
+function tapTunnel (request: Request, opened: (response: IncomingMessage) => void): void {
+  const { emit } = request
+  request.emit = function (this: Request, event: string, ...args: unknown[]) {
+    if (event === 'connect') opened(args[0] as IncomingMessage)
+    return Reflect.apply(emit, this, [event, ...args]) as boolean
+  }
 }
 
 /** The request is over and its response has not ended. */

@@ -10,8 +10,8 @@ export interface OutboundSetup {
   readonly withErrorTypes: boolean
   /** Where a request's trace is found; `undefined` where none is wanted. */
   readonly traces: Traces | undefined
-  /** Whether an agent of `node:http` carries our own pushes, which are not counted. */
-  readonly isOwnAgent: (agent: unknown) => boolean
+  /** Whether a request of `node:http` that is being made, with this agent, is part of our own pushes, which are not counted. */
+  readonly isOwn: (agent: unknown) => boolean
 }
 
 interface Shared {
@@ -26,11 +26,11 @@ const sharedByRegistry = new WeakMap<Registry, Shared>()
  * Counts the HTTP requests that the process makes into a store, once however many applications share the store; the last
  * to detach ends it. Returns how to detach.
  */
-export function attachOutbound (registry: Registry, { withErrorTypes, traces, isOwnAgent }: OutboundSetup): () => void {
+export function attachOutbound (registry: Registry, { withErrorTypes, traces, isOwn }: OutboundSetup): () => void {
   let shared = sharedByRegistry.get(registry)
   if (shared === undefined) {
     const recorder = new OutboundRecorder(registry, traces)
-    shared = { recorder, stops: [watchUndici(recorder), watchNodeHttp(recorder, isOwnAgent)], users: 0 }
+    shared = { recorder, stops: [watchUndici(recorder), watchNodeHttp(recorder, isOwn)], users: 0 }
     sharedByRegistry.set(registry, shared)
   }
   const { recorder, stops } = shared

@@ -101,10 +101,17 @@ t.test('counts a tunnel as a request to the proxy, and what goes through it to i
   const connect = http.request(`${proxy.url}`, { method: 'CONNECT', path: host }).end()
   const [, socket] = await once(connect, 'connect') as [IncomingMessage, Duplex]
   t.equal(await answerTo(http.get(`${url}/ok`, { createConnection: () => socket as net.Socket })), 'ok')
+  // As libraries for tunnels do.
+  const bare = http.request(`${proxy.url}`, { method: 'CONNECT', path: host }).end()
+  bare.once('connect', (_response, socket) => {
+    bare.removeAllListeners()
+    socket.destroy()
+  })
+  await once(bare, 'connect')
   const refused = http.request(`${proxy.url}`, { method: 'CONNECT', path: 'refused.invalid:443' }).end()
   await once(refused, 'connect')
   t.equal(await answerTo(http.get(`${proxy.url}`, { path: `${url}/ok` })), 'ok')
-  await expectOutbound(t, app, { [`CONNECT ${proxy.host} 200`]: 1, [`GET ${host} 200`]: 2, [`CONNECT ${proxy.host} 407`]: 1 })
+  await expectOutbound(t, app, { [`CONNECT ${proxy.host} 200`]: 2, [`GET ${host} 200`]: 2, [`CONNECT ${proxy.host} 407`]: 1 })
 })
 
 t.test('counts through the agents of proxy-agents', async t => {

@@ -3,16 +3,19 @@ import { Socket } from 'node:net'
 /** How often it is looked whether anything else keeps the process alive, in ms. */
 const LOOK_MS = 200
 
-/** How to give up each TCP connection that is being made, which Node cannot let go of, and whether its socket holds the process too. */
+/** What Node lists of a connection that is being made and of bytes that are not taken yet: it cannot let go of either. */
+const HOLDING: ReadonlySet<string> = new Set(['ConnectWrap', 'SimpleWriteWrap'])
+
+/** How to give up each exchange that is under way, and whether its socket holds the process too. */
 const underWay = new Map<() => void, { readonly isReferenced: boolean }>()
 let timer: NodeJS.Timeout | undefined
 
 /**
- * Gives a TCP connection up that is being made once only such connections keep the process alive. Call what it returns when it is made or has failed.
- * A push that is waited for has a timer that holds the process, and is left alone. What native addons keep alive Node does not list: such a process may
- * give a push up early, which the next makes up for.
+ * Gives an exchange up once only connections that are being made and bytes that are not taken keep the process alive. Call what it returns when it is
+ * over. A push that is waited for has a timer that holds the process, and is left alone. What native addons keep alive Node does not list: such a
+ * process may give a push up early, which the next makes up for.
  */
-export function yieldConnect (giveUp: () => void, { isReferenced = false } = {}): () => void {
+export function yieldPush (giveUp: () => void, { isReferenced = false } = {}): () => void {
   underWay.set(giveUp, { isReferenced })
   timer ??= setInterval(look, LOOK_MS).unref()
   return () => {
@@ -24,7 +27,9 @@ export function yieldConnect (giveUp: () => void, { isReferenced = false } = {})
 }
 
 function look (): void {
-  const others = process.getActiveResourcesInfo().filter(resource => resource !== 'ConnectWrap')
+  const resources = process.getActiveResourcesInfo()
+  const others = resources.filter(resource => !HOLDING.has(resource))
+  if (others.length === resources.length) return
   const sockets = others.filter(resource => resource === 'TCPSocketWrap').length
   const ownSockets = [...underWay.values()].filter(({ isReferenced }) => isReferenced).length
   if (sockets > ownSockets || (others.length > sockets && !areStandardStreams(others.filter(resource => resource !== 'TCPSocketWrap')))) return

@@ -1,0 +1,40 @@
+import { globalAgent } from 'node:http'
+import type { ClientRequest } from 'node:http'
+import { yieldPush } from './lone-pushes.ts'
+
+type AddRequest = (request: ClientRequest, ...rest: unknown[]) => void
+
+const agent = globalAgent as unknown as { addRequest: AddRequest }
+
+let isOpening = false
+
+/** Whether the request that is being made asks a proxy for a connection to a receiver: it is part of a push. */
+export function isOpeningTunnel (): boolean {
+  return isOpening
+}
+
+/** Runs what connects to a receiver of gRPC; where there is a proxy, the library asks it by a request that it hands to nobody. */
+export function openTunnel<T> (connect: () => T): { readonly connecting: T, readonly request: ClientRequest | undefined } {
+  let made: ClientRequest | undefined
+  const own = Object.getOwnPropertyDescriptor(agent, 'addRequest')
+  const original = agent.addRequest
+  agent.addRequest = function (request, ...rest) {
+    made = request
+    original.call(this, request, ...rest)
+  }
+  isOpening = true
+  try {
+    const connecting = connect()
+    return { connecting, request: made }
+  } finally {
+    isOpening = false
+    if (own === undefined) Reflect.deleteProperty(agent, 'addRequest')
+    else Object.defineProperty(agent, 'addRequest', own)
+  }
+}
+
+/** Has that request keep no process alive. Call what it returns when it is over. */
+export function releaseTunnel (request: ClientRequest): () => void {
+  request.once('socket', socket => socket.unref())
+  return yieldPush(() => request.destroy())
+}

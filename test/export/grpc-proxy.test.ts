@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { get, globalAgent } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { startConnectProxy } from '../support/connect-proxy.ts'
+import { startReceiver } from '../support/otlp-receiver.ts'
+import { openStore } from '../support/store.ts'
+
+const script = fileURLToPath(new URL('../support/unattended-services.ts', import.meta.url))
+const INTERVAL_MS = 6_000
+
+t.test('a push over gRPC goes through a proxy, and what it asks of that is none of the application\'s requests', async t => {
+  const receiver = await startReceiver(t)
+  const { url, asked } = await startConnectProxy(t)
+  process.env['grpc_proxy'] = url
+  const { vitals, scrape } = await openStore(t, { outbound: true, otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
+  t.teardown(() => { delete process.env['grpc_proxy'] })
+  vitals.counter({ name: 'tasks_total', help: 'Tasks.' }).inc(3)
+  await vitals.push()
+  t.equal(receiver.take().metrics.get('fastify-vitals tasks_total')?.points[0]!.value, 3)
+  t.same(asked, [new URL(receiver.grpcUrl).host])
+  get(receiver.httpUrl).on('response', response => response.resume()).end()
+  await vitals.push()
+  const exposition = await scrape()
+  const { host } = new URL(receiver.httpUrl)
+  t.same(exposition.get('http_client_requests_total')!.samples.map(({ labels, value }) => [labels['method'], labels['host'], value]), [['GET', host, 1]])
+  t.same(exposition.get('http_client_requests_in_progress')!.samples.map(({ labels, value }) => [labels['host'], value]), [[host, 0]])
+})
+
+t.test('a method that somebody has put on the agent of the process is called and stays', async t => {
+  const receiver = await startReceiver(t)
+  const { url } = await startConnectProxy(t)
+  process.env['grpc_proxy'] = url
+  const agent = globalAgent as unknown as { addRequest: (...args: unknown[]) => unknown }
+  const seen: unknown[] = []
+  const { addRequest } = agent
+  agent.addRequest = function (...args) {
+    seen.push((args[0] as { method: string }).method)
+    return addRequest.apply(this, args)
+  }
+  const { addRequest: own } = agent
+  t.teardown(() => {
+    delete process.env['grpc_proxy']
+    Reflect.deleteProperty(agent, 'addRequest')
+  })
+  const { vitals } = await openStore(t, { otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
+  await vitals.push()
+  t.same(seen, ['CONNECT'])
+  t.equal(agent.addRequest, own)
+})
+
+t.test('one that nobody waits for holds no process, though the proxy never answers', async t => {
+  const { server, url } = await startConnectProxy(t, { isSilent: true })
+  const options = [{ protocol: 'grpc', endpoint: 'http://127.0.0.1:1', intervalMs: INTERVAL_MS }]
+  const child = spawn(process.execPath, [...process.execArgv, script, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, grpc_proxy: url } })
+  t.teardown(() => child.kill('SIGKILL'))
+  const said = text(child.stdout)
+  await once(server, 'connect')
+  child.stdin.end()
+  t.equal((await once(child, 'exit'))[0], 0)
+  t.same(JSON.parse((await said).trim().split('\n').at(-1)!), [0], 'it was under way when the process ended by itself')
+})
