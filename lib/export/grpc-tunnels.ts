@@ -1,10 +1,10 @@
-import { globalAgent } from 'node:http'
+import http from 'node:http'
 import type { ClientRequest } from 'node:http'
 import { yieldPush } from './lone-pushes.ts'
 
-type AddRequest = (request: ClientRequest, ...rest: unknown[]) => void
-
-const agent = globalAgent as unknown as { addRequest: AddRequest }
+interface Agent {
+  addRequest: (request: ClientRequest, ...rest: unknown[]) => void
+}
 
 let isOpening = false
 
@@ -15,6 +15,8 @@ export function isOpeningTunnel (): boolean {
 
 /** Runs what connects to a receiver of gRPC; where there is a proxy, the library asks it by a request that it hands to nobody. */
 export function openTunnel<T> (connect: () => T): { readonly connecting: T, readonly request: ClientRequest | undefined } {
+  // Applications put agents of their own there.
+  const agent = http.globalAgent as unknown as Agent
   let made: ClientRequest | undefined
   const own = Object.getOwnPropertyDescriptor(agent, 'addRequest')
   const original = agent.addRequest

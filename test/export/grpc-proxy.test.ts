@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { get, globalAgent } from 'node:http'
+import http from 'node:http'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -21,7 +21,7 @@ t.test('a push over gRPC goes through a proxy, and what it asks of that is none 
   await vitals.push()
   t.equal(receiver.take().metrics.get('fastify-vitals tasks_total')?.points[0]!.value, 3)
   t.same(asked, [new URL(receiver.grpcUrl).host])
-  get(receiver.httpUrl).on('response', response => response.resume()).end()
+  http.get(receiver.httpUrl).on('response', response => response.resume()).end()
   await vitals.push()
   const exposition = await scrape()
   const { host } = new URL(receiver.httpUrl)
@@ -33,7 +33,9 @@ t.test('a method that somebody has put on the agent of the process is called and
   const receiver = await startReceiver(t)
   const { url } = await startConnectProxy(t)
   process.env['grpc_proxy'] = url
-  const agent = globalAgent as unknown as { addRequest: (...args: unknown[]) => unknown }
+  const { globalAgent } = http
+  http.globalAgent = new http.Agent()
+  const agent = http.globalAgent as unknown as { addRequest: (...args: unknown[]) => unknown }
   const seen: unknown[] = []
   const { addRequest } = agent
   agent.addRequest = function (...args) {
@@ -43,7 +45,7 @@ t.test('a method that somebody has put on the agent of the process is called and
   const { addRequest: own } = agent
   t.teardown(() => {
     delete process.env['grpc_proxy']
-    Reflect.deleteProperty(agent, 'addRequest')
+    http.globalAgent = globalAgent
   })
   const { vitals } = await openStore(t, { otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
   await vitals.push()

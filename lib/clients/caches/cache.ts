@@ -15,10 +15,8 @@ export class CacheMetrics {
   readonly evictions: Counter<string>
   /** The caches by name. */
   readonly sizes = new WeakReadings<'size'>()
-  readonly #registry: Registry
 
   constructor (registry: Registry) {
-    this.#registry = registry
     const cache = ['cache_type']
     this.operations = registry.counter({
       name: 'cache_operations_total',
@@ -59,10 +57,5 @@ export class CacheMetrics {
       labels: cache,
       otlp: { name: 'cache.evictions.total', unit: '{entry}', isInteger: true }
     })
-  }
-
-  /** The store that they are in. */
-  get registry (): Registry {
-    return this.#registry
   }
 }

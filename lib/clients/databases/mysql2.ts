@@ -1,6 +1,7 @@
 import { undoable } from '../all-or-nothing.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { PoolReading } from './db.ts'
+import { listen } from './listen.ts'
 import { attachCluster } from './mysql2-cluster.ts'
 import type { Cluster } from './mysql2-cluster.ts'
 import { Mysql2Connection, textOf } from './mysql2-connection.ts'
@@ -10,7 +11,7 @@ import { observeCheckouts } from './pool-checkouts.ts'
 import { PoolConnections } from './pool-connections.ts'
 
 /** What is used of a pool: its configuration and its private lists, where they are. */
-interface Mysql2Pool {
+interface Mysql2Pool extends NodeJS.EventEmitter {
   readonly config: { readonly connectionLimit?: number, readonly connectionConfig: { readonly database?: string } }
   readonly _allConnections?: Queue
   readonly _freeConnections?: Queue
@@ -40,12 +41,12 @@ function errorTypeOf (error: unknown): string | undefined {
  * promise wrapper. Its tracing channels do not tell which pool a query belongs to.
  */
 export const mysql2: ClientAdapter = {
-  title: 'mysql2 (Pool, PoolCluster, Connection, also with promises)',
+  title: 'mysql2 (Pool, PoolCluster, Connection, also with promises, app.mysql of @fastify/mysql)',
   recognises: client => isMysql2(coreOf(client)),
   attach (client, context) {
     const core = coreOf(client)
     if (core !== client && context.observed.has(core)) return { detach () {} }
-    const attachment = attachCore(core, context)
+    const attachment = attachCore(core, context, isCopy(client, core) ? client : undefined)
     context.observed.add(core)
     undoable(() => context.observed.delete(core))
     return {
@@ -57,10 +58,19 @@ export const mysql2: ClientAdapter = {
   }
 }
 
-/** Promise wrappers hold what they wrap. */
+/** Promise wrappers hold what they wrap, and @fastify/mysql may hold one of those. */
 function coreOf (client: object): object {
-  const { pool, connection, poolCluster } = client as Readonly<Record<string, unknown>>
-  return [pool, connection, poolCluster].find((core): core is object => typeof core === 'object' && core !== null && isMysql2(core)) ?? client
+  return wrappedIn(client) ?? wrappedIn((client as Readonly<Record<string, unknown>>)['pool']) ?? client
+}
+
+function wrappedIn (client: unknown): object | undefined {
+  const { pool, connection, poolCluster } = Object(client) as Readonly<Record<string, unknown>>
+  return [pool, connection, poolCluster].find((core): core is object => typeof core === 'object' && core !== null && isMysql2(core))
+}
+
+/** Whether it holds methods that were taken off the pool, as @fastify/mysql does; those of a promise wrapper call the pool's own. */
+function isCopy (client: object, core: object): boolean {
+  return (client as { pool?: unknown }).pool === core && Object.hasOwn(client, CHECKOUTS.checkout)
 }
 
 function isMysql2 (client: object): boolean {
@@ -72,7 +82,7 @@ function has (client: object, methods: readonly string[]): boolean {
 }
 
 function isPool (client: object): client is Mysql2Pool {
-  return has(client, ['query', 'execute', 'getConnection', 'releaseConnection']) && typeof (client as Partial<Mysql2Pool>).config?.connectionConfig === 'object'
+  return has(client, ['query', 'execute', 'getConnection', 'releaseConnection', 'on']) && typeof (client as Partial<Mysql2Pool>).config?.connectionConfig === 'object'
 }
 
 function isCluster (client: object): client is Cluster {
@@ -83,22 +93,27 @@ function isConnection (client: object): boolean {
   return has(client, ['query', 'execute', 'prepare', 'addCommand', 'beginTransaction'])
 }
 
-function attachCore (core: object, context: ClientContext): Attachment {
-  if (isPool(core)) return attachPool(core, context)
+function attachCore (core: object, context: ClientContext, copy: object | undefined): Attachment {
+  if (isPool(core)) return attachPool(core, context, copy)
   if (isCluster(core)) return attachCluster(core, context.db('mysql'), pool => mysql2.attach(pool, context))
   const connection = new Mysql2Connection(core, context.db('mysql', (core as { config?: { database?: string } }).config?.database))
   return { detach: () => connection.detach() }
 }
 
-function attachPool (pool: Mysql2Pool, context: ClientContext): Attachment {
+/** `copy`: what holds methods that were taken off the pool before. */
+function attachPool (pool: Mysql2Pool, context: ClientContext, copy: object | undefined): Attachment {
   const db = context.db('mysql', pool.config.connectionConfig.database)
   const connections = new PoolConnections(context, connection => new Mysql2Connection(connection, db))
   for (const connection of connectionsOf(pool)) connections.see(connection)
-  const restore = observeCheckouts(pool, db, CHECKOUTS, connection => connections.see(connection))
+  const see = (connection: object): void => connections.see(connection)
+  const restore = observeCheckouts(pool, db, CHECKOUTS, see, { copy })
+  // A `getConnection` that was taken off the pool before tells of no checkout.
+  const deafen = listen(pool, { connection: see })
   const unwatch = db.watchPool(pool, readPool)
   return {
     detach () {
       restore()
+      deafen()
       unwatch()
       connections.leave(connectionsOf(pool))
     }

@@ -1,5 +1,7 @@
+import { undoable } from '../all-or-nothing.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { PoolReading } from './db.ts'
+import { listen } from './listen.ts'
 import { PgConnection, textOf } from './pg-connection.ts'
 import type { CheckoutForm } from './pool-checkouts.ts'
 import { observeCheckouts } from './pool-checkouts.ts'
@@ -12,6 +14,11 @@ interface PgPool extends NodeJS.EventEmitter {
   readonly waitingCount: number
   readonly options: { readonly max?: number, readonly database?: string, readonly connectionString?: string }
   readonly _clients: readonly object[]
+}
+
+/** What @fastify/postgres gives an application: methods that were taken off the pool, and the pool. */
+interface Decorator {
+  readonly pool: PgPool
 }
 
 interface PgClient extends NodeJS.EventEmitter {
@@ -37,16 +44,21 @@ function errorTypeOf (error: unknown): string | undefined {
   return ERROR_TYPES.get((error as Error).message)
 }
 
-/** node-postgres: a pool with all its clients, or a single client. Drivers with the same interface are recognised too. */
+/** node-postgres: a pool with all its clients, also as @fastify/postgres has it, or a single client. Drivers with the same interface are recognised too. */
 export const pg: ClientAdapter = {
-  title: 'pg (Pool, Client)',
-  recognises: client => isPool(client) || isClient(client),
-  attach: (client, context) => isPool(client) ? attachPool(client, context) : attachClient(client as PgClient, context)
+  title: 'pg (Pool, Client, app.pg of @fastify/postgres)',
+  recognises: client => isPool(client) || isClient(client) || isDecorator(client),
+  attach: (client, context) => isDecorator(client) ? attachDecorator(client, context) : isPool(client) ? attachPool(client, context) : attachClient(client as PgClient, context)
+}
+
+function isDecorator (client: object): client is Decorator {
+  const { pool } = client as Readonly<Record<string, unknown>>
+  return typeof pool === 'object' && pool !== null && isPool(pool) && ['query', 'connect'].every(name => typeof Object.getOwnPropertyDescriptor(client, name)?.value === 'function')
 }
 
 function isPool (client: object): client is PgPool {
-  const { query, connect, totalCount, idleCount, waitingCount, _clients } = client as Readonly<Record<string, unknown>>
-  return typeof query === 'function' && typeof connect === 'function' && [totalCount, idleCount, waitingCount].every(Number.isInteger) && Array.isArray(_clients)
+  const { query, connect, on, totalCount, idleCount, waitingCount, _clients } = client as Readonly<Record<string, unknown>>
+  return [query, connect, on].every(method => typeof method === 'function') && [totalCount, idleCount, waitingCount].every(Number.isInteger) && Array.isArray(_clients)
 }
 
 function isClient (client: object): client is PgClient {
@@ -59,15 +71,34 @@ function attachClient (client: PgClient, context: ClientContext): Attachment {
   return { detach: () => connection.detach() }
 }
 
-function attachPool (pool: PgPool, context: ClientContext): Attachment {
+function attachDecorator (decorator: Decorator, context: ClientContext): Attachment {
+  const { pool } = decorator
+  if (context.observed.has(pool)) return { detach () {} }
+  const attachment = attachPool(pool, context, decorator)
+  context.observed.add(pool)
+  undoable(() => context.observed.delete(pool))
+  return {
+    detach () {
+      attachment.detach()
+      context.observed.delete(pool)
+    }
+  }
+}
+
+/** `copy`: what holds methods that were taken off the pool before. */
+function attachPool (pool: PgPool, context: ClientContext, copy?: object): Attachment {
   const db = context.db('postgresql', databaseOf(pool))
   const connections = new PoolConnections(context, client => new PgConnection(client as PgClient, db))
   for (const client of pool._clients) connections.see(client)
-  const restore = observeCheckouts(pool, db, CHECKOUTS, client => connections.see(client))
+  const see = (client: object): void => connections.see(client)
+  const restore = observeCheckouts(pool, db, CHECKOUTS, see, { copy })
+  // A `connect` that was taken off the pool before tells of no checkout.
+  const deafen = listen(pool, { connect: see })
   const unwatch = db.watchPool(pool, readPool)
   return {
     detach () {
       restore()
+      deafen()
       unwatch()
       connections.leave(pool._clients)
     }

@@ -31,16 +31,24 @@ interface Callback {
 /** No run of the pool is asking for a connection. */
 const NOTHING = Symbol('nothing')
 
+/** Where else than on the pool its methods are called. */
+export interface CheckoutPlaces {
+  /** What runs statements on connections of the pool. @default the pool */
+  readonly runner?: object
+  /** What holds methods that were taken off the pool before it was observed. */
+  readonly copy?: object | undefined
+}
+
 /**
- * Times each checkout of a pool, observes the connections that come, and counts statements of `runner` that never got to one; returns how
- * to leave both as they were. A hot path, measured in bench.
+ * Times each checkout of a pool, observes the connections that come, and counts statements that never got to one; returns how to leave
+ * all of them as they were. A hot path, measured in bench.
  */
-export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm, observe: (connection: object) => void, runner: object = pool): () => void {
+export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm, observe: (connection: object) => void, { runner = pool, copy }: CheckoutPlaces = {}): () => void {
   const alone = [db]
   /** What a run was given, until it asks for a connection. */
   let asking: unknown = NOTHING
   const forget = (): void => { asking = NOTHING }
-  const restores = form.runs.map(name => replaceMethod(runner, name, original => form.asksAfter === true
+  const observeRun = (holder: object, name: string): () => void => replaceMethod(holder, name, original => form.asksAfter === true
     ? function (...args) {
       asking = args[0]
       queueMicrotask(forget)
@@ -53,7 +61,7 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
       } finally {
         asking = NOTHING
       }
-    }))
+    })
   const succeeded = (startedMs: number, connection: unknown): number => {
     observe(connection as object)
     return db.connected(startedMs)
@@ -62,7 +70,7 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     if (form.isTimeout(error)) db.connectionTimedOut()
     if (asked !== NOTHING) db.statement(form.textOf(asked)).row.failed(startedMs, error, form.errorTypeOf(error))
   }
-  restores.push(replaceMethod(pool, form.checkout, (original, replacement) => function (...args) {
+  const observeCheckout = (holder: object): () => void => replaceMethod(holder, form.checkout, (original, replacement) => function (...args) {
     const callback = args[0] as Callback | undefined
     if (!replacement.isOn || (typeof callback === 'function' && callback[kObservers]?.includes(db) === true)) return Reflect.apply(original, this, args)
     const asked = asking
@@ -82,7 +90,7 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
       failed(asked, startedMs, error)
       throw error
     }
-  }))
+  })
 
   function observed (callback: Callback, asked: unknown, startedMs: number): Callback {
     const ours: Callback = function (...given) {
@@ -104,5 +112,7 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     return ours
   }
 
+  const restores = [...form.runs.map(name => observeRun(runner, name)), observeCheckout(pool)]
+  if (copy !== undefined) restores.push(...form.runs.filter(name => Object.hasOwn(copy, name)).map(name => observeRun(copy, name)), observeCheckout(copy))
   return () => { for (const restore of restores.toReversed()) restore() }
 }

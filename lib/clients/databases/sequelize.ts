@@ -59,7 +59,7 @@ function attach (client: Sequelize, context: ClientContext): Attachment {
   const db = context.db(SYSTEMS[connectionManager.dialectName]!, typeof database === 'string' ? database : undefined)
   const clients = new DriverClients({ ...context, db: () => db })
   for (const connection of connectionsOf(connectionManager)) clients.observe(connection)
-  const restore = observeCheckouts(connectionManager, db, CHECKOUTS, connection => clients.observe(connection), client)
+  const restore = observeCheckouts(connectionManager, db, CHECKOUTS, connection => clients.observe(connection), { runner: client })
   const unwatch = db.watchPool(connectionManager, readPool)
   return {
     detach () {

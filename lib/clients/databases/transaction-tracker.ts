@@ -1,5 +1,5 @@
 import type { DbClient } from './db-client.ts'
-import type { Statement } from '../sql/statement.ts'
+import type { Statement, TransactionControl } from '../sql/statement.ts'
 
 /** Statements that only end a transaction: without one they do nothing. */
 const ENDINGS: ReadonlySet<string> = new Set(['COMMIT', 'END', 'ROLLBACK', 'ABORT'])
@@ -22,11 +22,13 @@ export class TransactionTracker {
     this.#isOpen = isOpen
   }
 
-  /** `isRolledBack`: the server answered a COMMIT with a rollback. */
-  succeeded ({ operation, transaction }: Statement, isRolledBack: boolean = false): void {
+  /** `isRolledBack`: the server answered a COMMIT, the last of the text, with a rollback. */
+  succeeded (statement: Statement, isRolledBack: boolean = false): void {
+    const { transaction } = statement
     if (transaction === undefined) return
-    if (transaction === 'begin') this.#isOpen = true
-    else if (this.#isOpen || !ENDINGS.has(operation)) this.#end(transaction === 'commit' && !isRolledBack ? 'committed' : 'rolled_back')
+    const { operation, earlier } = statement
+    if (earlier !== undefined) for (const control of earlier) this.#control(control, false)
+    this.#control(transaction === 'commit' && isRolledBack ? 'rollback' : transaction, earlier === undefined && !ENDINGS.has(operation))
   }
 
   /** A COMMIT that fails leaves nothing committed. */
@@ -37,6 +39,12 @@ export class TransactionTracker {
   /** The connection is gone, and the server rolls back. */
   lost (): void {
     if (this.#isOpen) this.#end('rolled_back')
+  }
+
+  /** `isWhole`: the transaction began in the same text. */
+  #control (control: TransactionControl, isWhole: boolean): void {
+    if (control === 'begin') this.#isOpen = true
+    else if (this.#isOpen || isWhole) this.#end(control === 'commit' ? 'committed' : 'rolled_back')
   }
 
   #end (status: 'committed' | 'rolled_back'): void {

@@ -6,6 +6,9 @@ import { StatementReader } from './statement-reader.ts'
 
 export type { SqlDialect } from './sql-dialect.ts'
 
+/** What a statement does to the transaction of its connection. */
+export type TransactionControl = 'begin' | 'commit' | 'rollback'
+
 /** What is told of an SQL text. Of its values nothing is. */
 export interface Statement {
   /** The first word of the statement in upper case (`SELECT`, `CREATE`, `EXPLAIN`), behind WITH that of the main statement; `other` where it is none of a fixed list. */
@@ -13,7 +16,9 @@ export interface Statement {
   /** The first table of the main clause, else the first of all, with its schema where that is given; `other` where there is none that can be told. */
   readonly table: string
   /** What the text does to the transaction of its connection, when it is through. */
-  readonly transaction: 'begin' | 'commit' | 'rollback' | undefined
+  readonly transaction: TransactionControl | undefined
+  /** What it did before that, where it holds several statements that do; else absent. */
+  readonly earlier?: readonly TransactionControl[]
 }
 
 const LONGEST_TABLE = 128
@@ -26,18 +31,20 @@ const LAST_CONTROL = 0x9f
 export function parseStatement (sql: string, dialect: SqlDialect): Statement {
   const tokens = new SqlTokens(sql, dialect)
   let first: StatementReader | undefined
-  let transaction: Statement['transaction']
+  const controls: TransactionControl[] = []
   for (let isMore = true; isMore;) {
     const reader = new StatementReader(tokens, dialect)
     isMore = reader.read()
     if (reader.isEmpty) continue
     if (first === undefined || CONTROLS.has(first.operation ?? '')) first = CONTROLS.has(reader.operation ?? '') ? first ?? reader : reader
-    transaction = transactionOf(reader) ?? transaction
+    const control = controlOf(reader)
+    if (control !== undefined) controls.push(control)
   }
-  return { operation: first?.operation ?? OTHER, table: toLabel(first?.table), transaction }
+  const transaction = controls.pop()
+  return { operation: first?.operation ?? OTHER, table: toLabel(first?.table), transaction, ...(controls.length > 0 && { earlier: controls }) }
 }
 
-function transactionOf ({ operation, controls, isBlock }: StatementReader): Statement['transaction'] {
+function controlOf ({ operation, controls, isBlock }: StatementReader): TransactionControl | undefined {
   // Of a prepared transaction, which the connection has left behind; of a part of one.
   if (isBlock || controls.has('PREPARED') || controls.has('TO')) return undefined
   if (operation === 'BEGIN' || (operation === 'START' && controls.has('TRANSACTION'))) return 'begin'

@@ -308,10 +308,12 @@ t.test('does without the private lists of a pool', async t => {
   t.equal(vitals.uninstrument(client), true)
 })
 
-t.test('counts the first statement of a text that has several', async t => {
-  const { connection, count } = await open(t, { multipleStatements: true })
+t.test('counts the first statement of a text that has several, and each of their transactions', async t => {
+  const { connection, count, transactions } = await open(t, { multipleStatements: true })
   const [results] = await connection.promise().query('select 1 from notes; insert into notes values (4, \'; commit\')')
   t.equal((results as unknown[]).length, 2)
   t.equal(count('SELECT', 'notes'), 1)
   t.equal(count('INSERT', 'notes'), 1, 'the one of the set-up')
+  await connection.promise().query('start transaction; select 1; commit; begin; select 1; rollback; begin; commit')
+  t.same([transactions('committed'), transactions('rolled_back')], [2, 1])
 })

@@ -274,6 +274,10 @@ t.test('counts transactions in one text, failed commits and lost connections', a
   other.release(true)
   t.equal(ended('rolled_back'), 3)
   t.equal(ended('committed'), 1)
+  await client.query('begin; select 1; commit; begin; select 1; rollback; begin')
+  t.same([ended('committed'), ended('rolled_back')], [2, 4], 'each of a text that has several')
+  await client.query('commit; commit')
+  t.same([ended('committed'), ended('rolled_back')], [3, 4])
 })
 
 t.test('sees the connections that a pool had before it was instrumented, and none twice', async t => {

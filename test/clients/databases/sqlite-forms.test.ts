@@ -141,18 +141,20 @@ t.test('counts the transactions of statements, as the database itself sees them'
 
   database.exec('begin; delete from kittens; commit')
   t.equal(transactions('committed'), 1)
+  database.exec('begin; delete from kittens; commit; begin; delete from kittens; rollback; begin; commit')
+  t.same([transactions('committed'), transactions('rolled_back')], [3, 3], 'each of a text that has several')
 
   const other = new Database(path, { timeout: 0 })
   t.teardown(() => { other.close() })
   other.exec('begin immediate')
   t.throws(() => database.transaction(() => {}).immediate(), { code: 'SQLITE_BUSY' })
-  t.equal(transactions('rolled_back'), 2, 'what did not begin is not rolled back')
+  t.equal(transactions('rolled_back'), 3, 'what did not begin is not rolled back')
   t.equal(errors('INSERT', 'SQLITE_CONSTRAINT_PRIMARYKEY'), 1)
   other.exec('rollback')
 
   database.exec('begin')
   database.close()
-  t.equal(transactions('rolled_back'), 3, 'closing ends it')
+  t.equal(transactions('rolled_back'), 4, 'closing ends it')
 })
 
 t.test('statements that were prepared before and after do as they would without', async t => {

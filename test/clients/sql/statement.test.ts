@@ -378,15 +378,15 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
   }
 }
 
-const transactions = new Map<string, string>([
-  ['BEGIN; INSERT INTO t VALUES (1)', 'begin'],
-  ['BEGIN; COMMIT', 'commit']
+const transactions = new Map<string, object>([
+  ['BEGIN; INSERT INTO t VALUES (1)', { transaction: 'begin' }],
+  ['BEGIN; COMMIT', { transaction: 'commit', earlier: ['begin'] }]
 ])
 
 for (const [name, { only = dialects, lines }] of Object.entries(groups)) {
   t.test(`tells operation and table: ${name}`, async t => {
     for (const [sql, operation, table = 'other'] of lines) {
-      for (const dialect of only) t.strictSame(parseStatement(sql, dialect), { operation, table, transaction: transactions.get(sql) }, `${dialect}: ${sql}`)
+      for (const dialect of only) t.strictSame(parseStatement(sql, dialect), { operation, table, transaction: undefined, ...transactions.get(sql) }, `${dialect}: ${sql}`)
     }
   })
 }
@@ -402,6 +402,11 @@ t.test('tells what becomes of the transaction', async t => {
   for (const [transaction, texts] of Object.entries(lines)) {
     for (const sql of texts) t.equal(String(parseStatement(sql, 'postgresql').transaction), transaction, sql)
   }
+})
+
+t.test('tells all that a text does to transactions, in order', async t => {
+  const sql = 'INSERT INTO t VALUES (1); COMMIT; SAVEPOINT a; ROLLBACK TO a; BEGIN; UPDATE t SET a = \'; COMMIT\'; ROLLBACK; START TRANSACTION'
+  t.match(parseStatement(sql, 'postgresql'), { operation: 'INSERT', transaction: 'begin', earlier: ['commit', 'begin', 'rollback'] })
 })
 
 t.test('does not take the block of a routine for statements', async t => {
