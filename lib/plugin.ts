@@ -12,7 +12,7 @@ import { attachOutbound } from './clients/outbound/outbound.ts'
 import { VitalsError } from './errors.ts'
 import { registerEndpoint } from './endpoint/endpoint.ts'
 import { Exposition } from './export/exposition.ts'
-import { isOpeningTunnel } from './export/grpc-tunnels.ts'
+import { isTunnel } from './export/grpc-tunnels.ts'
 import type { Pusher } from './export/pusher.ts'
 import { isPushAgent } from './export/push-connections.ts'
 import { sharePusher } from './export/shared-pusher.ts'
@@ -63,7 +63,7 @@ async function plugin (app: FastifyInstance, given: VitalsOptions): Promise<void
     recorder = new Recorder(registry, options, log.warn, { scheme, withErrorTypes, traces })
     attachRecorder(app, recorder)
     clients = new Clients(registry, withErrorTypes, log.warn)
-    if (options.outbound) partings.push(attachOutbound(registry, { withErrorTypes, traces, isOwn: agent => isPushAgent(agent) || isOpeningTunnel() }))
+    if (options.outbound) partings.push(attachOutbound(registry, { withErrorTypes, traces, isOwn: request => isPushAgent(request.agent) || (request.method === 'CONNECT' && isTunnel(request)) }))
     // The ways out. The last push has what the last request recorded: Fastify has answered them all by `onClose`.
     if (isPushing) {
       const { startPusher } = await import('./export/pusher.ts')

@@ -10,11 +10,13 @@ export function comparableOf ({ stride, exponential }: BankSnapshot): number {
 }
 
 /**
- * What arrived last of each series, in one array: its comparable cells, since when they count, when they were taken (ms). Rows are
- * written over when more arrives, since new ones would have to be copied by the garbage collection.
+ * What arrived last of each series, in one array: how many cells are compared, those cells, since when they count, when they were taken (ms).
+ * Rows are written over when more arrives, since new ones would have to be copied by the garbage collection.
  */
 export class ArrivedRows {
   cells = new Float64Array(0)
+  /** Whether there are rows of series that have had another shape since. */
+  hasGaps = false
   readonly #places = new Map<SeriesIdentity, number>()
   readonly #exponentials = new Map<SeriesIdentity, ExponentialBuckets>()
   #end = 0
@@ -28,6 +30,11 @@ export class ArrivedRows {
     return this.#places.get(series) ?? NOWHERE
   }
 
+  /** Whether there is a row at a place, and of this shape. */
+  fits (place: number, comparable: number): boolean {
+    return place !== NOWHERE && this.cells[place] === comparable
+  }
+
   exponentialOf (series: SeriesIdentity): ExponentialBuckets {
     return this.#exponentials.get(series)!
   }
@@ -35,12 +42,13 @@ export class ArrivedRows {
   /** Notes a row as it arrived, at its place or a new one, which is returned. */
   write (place: number, bank: BankSnapshot, row: number, takenMs: number): number {
     const comparable = comparableOf(bank)
-    const at = place === NOWHERE ? this.#add(bank.series[row]!, comparable + 2) : place
+    const at = this.fits(place, comparable) ? place : this.#add(bank.series[row]!, comparable)
+    if (place !== NOWHERE && at !== place) this.hasGaps = true
     const { cells } = this
     const from = row * bank.stride
-    for (let i = 0; i < comparable; i++) cells[at + i] = bank.cells[from + i]!
-    cells[at + comparable] = bank.cells[from + bank.stride - 1]!
-    cells[at + comparable + 1] = takenMs
+    for (let i = 0; i < comparable; i++) cells[at + 1 + i] = bank.cells[from + i]!
+    cells[at + comparable + 1] = bank.cells[from + bank.stride - 1]!
+    cells[at + comparable + 2] = takenMs
     if (bank.exponential !== undefined) this.#exponentials.set(bank.series[row]!, bank.exponential)
     return at
   }
@@ -48,21 +56,23 @@ export class ArrivedRows {
   /** Takes over what others have at a place; returns the new one. */
   adopt (other: ArrivedRows, place: number, bank: BankSnapshot, row: number): number {
     const series = bank.series[row]!
-    const width = comparableOf(bank) + 2
-    const at = this.#add(series, width)
-    this.cells.set(other.cells.subarray(place, place + width), at)
+    const comparable = comparableOf(bank)
+    if (!other.fits(place, comparable)) return NOWHERE
+    const at = this.#add(series, comparable)
+    this.cells.set(other.cells.subarray(place, place + comparable + 3), at)
     if (bank.exponential !== undefined) this.#exponentials.set(series, other.exponentialOf(series))
     return at
   }
 
-  #add (series: SeriesIdentity, width: number): number {
+  #add (series: SeriesIdentity, comparable: number): number {
     const at = this.#end
-    this.#end += width
+    this.#end += comparable + 3
     if (this.#end > this.cells.length) {
       const grown = new Float64Array(this.#end * 2)
       grown.set(this.cells)
       this.cells = grown
     }
+    this.cells[at] = comparable
     this.#places.set(series, at)
     return at
   }

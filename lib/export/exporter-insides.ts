@@ -1,3 +1,4 @@
+import type { ClientHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 
@@ -34,6 +35,12 @@ export interface GrpcChannel {
   subchannelPool?: SubchannelPool
 }
 
+/** A connection of a channel: what is used of node:http2's. */
+export interface GrpcSession {
+  ref: () => void
+  request: (...call: unknown[]) => ClientHttp2Stream
+}
+
 /** Makes the connections of a channel. */
 export interface SubchannelPool {
   getOrCreateSubchannel: (...subchannel: unknown[]) => Subchannel
@@ -41,7 +48,7 @@ export interface SubchannelPool {
 
 export interface Subchannel {
   readonly connector?: {
-    connect: (...target: unknown[]) => Promise<{ readonly session?: { ref: () => void } }>
+    connect: (...target: unknown[]) => Promise<{ readonly session?: GrpcSession }>
     tcpConnect?: (address: object, ...target: unknown[]) => Promise<Socket>
   }
   readonly secureConnector?: { connect: (socket: Socket) => Promise<unknown> }

@@ -6,14 +6,14 @@ interface Agent {
   addRequest: (request: ClientRequest, ...rest: unknown[]) => void
 }
 
-let isOpening = false
+const tunnels = new WeakSet<object>()
 
-/** Whether the request that is being made asks a proxy for a connection to a receiver: it is part of a push. */
-export function isOpeningTunnel (): boolean {
-  return isOpening
+/** Whether a request asks a proxy for a connection to a receiver: it is part of a push. */
+export function isTunnel (request: object): boolean {
+  return tunnels.has(request)
 }
 
-/** Runs what connects to a receiver of gRPC; where there is a proxy, the library asks it by a request that it hands to nobody. */
+/** Runs what connects to a proxy: the library of gRPC asks it by a request that it hands to nobody. */
 export function openTunnel<T> (connect: () => T): { readonly connecting: T, readonly request: ClientRequest | undefined } {
   // Applications put agents of their own there.
   const agent = http.globalAgent as unknown as Agent
@@ -22,14 +22,13 @@ export function openTunnel<T> (connect: () => T): { readonly connecting: T, read
   const original = agent.addRequest
   agent.addRequest = function (request, ...rest) {
     made = request
+    tunnels.add(request)
     original.call(this, request, ...rest)
   }
-  isOpening = true
   try {
     const connecting = connect()
     return { connecting, request: made }
   } finally {
-    isOpening = false
     if (own === undefined) Reflect.deleteProperty(agent, 'addRequest')
     else Object.defineProperty(agent, 'addRequest', own)
   }

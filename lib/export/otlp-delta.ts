@@ -93,7 +93,7 @@ export class DeltaMemory {
     const place = made.places[point] = this.#placeOf(made, point, bank.series[row]!)
     const before = this.#rows.cells
     const result = this.#row
-    if (place === NOWHERE || before[place + comparable] !== sinceMs) {
+    if (!this.#rows.fits(place, comparable) || before[place + comparable + 1] !== sinceMs) {
       result.cells = cells
       result.at = at
       result.sinceMs = sinceMs
@@ -101,10 +101,10 @@ export class DeltaMemory {
       return result
     }
     if (this.#scratch.length < stride) this.#scratch = new Float64Array(stride)
-    for (let i = 0; i < comparable; i++) this.#scratch[i] = cells[at + i]! - before[place + i]!
+    for (let i = 0; i < comparable; i++) this.#scratch[i] = cells[at + i]! - before[place + 1 + i]!
     result.cells = this.#scratch
     result.at = 0
-    result.sinceMs = before[place + comparable + 1]!
+    result.sinceMs = before[place + comparable + 2]!
     result.exponential = exponential === undefined ? undefined : subtractExponential(exponential, this.#rows.exponentialOf(bank.series[row]!))
     return result
   }
@@ -115,9 +115,9 @@ export class DeltaMemory {
     let points = 0
     for (const { series } of this.#made.values()) points += series.length
     const all = this.#rows
-    if (all.size <= points) return
+    if (all.size <= points && !all.hasGaps) return
     const held = this.#rows = new ArrivedRows()
-    for (const made of this.#made.values()) made.placeAll((bank, row, place) => place === NOWHERE ? NOWHERE : held.adopt(all, place, bank, row))
+    for (const made of this.#made.values()) made.placeAll((bank, row, place) => held.adopt(all, place, bank, row))
   }
 
   /** This part of the collection arrived: what is sent of its series next is measured from it. */

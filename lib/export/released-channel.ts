@@ -1,6 +1,10 @@
-import type { GrpcCall, GrpcClient, Subchannel, SubchannelPool } from './exporter-insides.ts'
+import { constants } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { GrpcCall, GrpcClient, GrpcSession, Subchannel, SubchannelPool } from './exporter-insides.ts'
 import { openTunnel, releaseTunnel } from './grpc-tunnels.ts'
 import { yieldPush } from './lone-pushes.ts'
+
+const { NGHTTP2_CANCEL } = constants
 
 /**
  * Has the channel of a gRPC client keep no process alive while a call is under way. Its connections become its own: those of other clients
@@ -33,17 +37,38 @@ function releaseConnections ({ connector, secureConnector }: Subchannel): void {
   const connectTcp = connector.tcpConnect.bind(connector)
   const secure = secureConnector.connect.bind(secureConnector)
   secureConnector.connect = async socket => await secure(socket.unref())
+  /** It makes one connection at a time. */
+  let last: Socket | undefined
   connector.tcpConnect = async (address, ...args) => {
     const giveUp = new AbortController()
     // The library hands the address to node:net as its options, but for a proxy.
-    const { connecting, request } = openTunnel(() => connectTcp({ ...address, signal: giveUp.signal }, ...args))
+    const open = (): Promise<Socket> => connectTcp({ ...address, signal: giveUp.signal }, ...args)
+    const isProxied = Object.hasOwn(Object(args[0]) as object, 'grpc.http_connect_target')
+    const { connecting, request } = isProxied ? openTunnel(open) : { connecting: open(), request: undefined }
     const done = request === undefined ? yieldPush(() => giveUp.abort(), { isReferenced: true }) : releaseTunnel(request)
-    return await connecting.finally(done)
+    last = await connecting.finally(done)
+    return last
   }
   connector.connect = async (...args) => {
     const transport = await connect(...args)
-    // Only the library asks for it, as often as calls begin.
-    if (transport.session !== undefined) transport.session.ref = () => {}
+    if (transport.session !== undefined && last !== undefined) releaseSession(transport.session, last)
     return transport
+  }
+}
+
+/** Bytes that are not taken hold the process: nothing but the end of the connection takes them back, also where their call is cancelled. */
+function releaseSession (session: GrpcSession, socket: Socket): void {
+  const request = session.request.bind(session)
+  // Only the library asks for it, as often as calls begin.
+  session.ref = () => {}
+  session.request = (...args) => {
+    const stream = request(...args)
+    const done = yieldPush(() => socket.destroy())
+    const close = stream.close.bind(stream)
+    stream.close = (code, ...rest) => {
+      close(code, ...rest)
+      if (code === NGHTTP2_CANCEL) socket.destroy()
+    }
+    return stream.once('close', done)
   }
 }

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Test } from 'tap'
 import { PROTOCOLS } from '../../lib/export/otlp-options.ts'
-import type { OtlpOptions } from '../../lib/index.ts'
 import { startReceiver } from '../support/otlp-receiver.ts'
 
 const support = (name: string): string => fileURLToPath(new URL(`../support/${name}.ts`, import.meta.url))
@@ -81,6 +80,10 @@ t.test('a push that is waited for is waited for', async t => {
 
 t.test('bytes that the receiver does not take do not hold a process that has nothing else to do', async t => {
   const { ports } = await startStopped(t, HTTP.map(portOf), 511)
-  const options = HTTP.map((protocol, i): OtlpOptions => ({ protocol, endpoint: `http://127.0.0.1:${ports[i]}`, intervalMs: 4_000 }))
-  t.same((await run(t, { resource: 'SimpleWriteWrap', options, largeSeries: 250 })).last, HTTP.map(() => GIVEN_UP), 'it ended before the pushes were given up')
+  const listener = fork(support('stopping-grpc'))
+  t.teardown(() => listener.kill('SIGKILL'))
+  const [grpcPort] = await once(listener, 'message') as [number]
+  const options = [...HTTP.map((protocol, i) => ({ protocol, port: ports[i] })), { protocol: 'grpc', port: grpcPort }]
+    .map(({ protocol, port }) => ({ protocol, endpoint: `http://127.0.0.1:${port}`, intervalMs: INTERVAL_MS }))
+  t.same((await run(t, { resource: 'SimpleWriteWrap', options, largeSeries: 450 })).last, options.map(() => GIVEN_UP), 'it ended before the pushes were given up')
 })

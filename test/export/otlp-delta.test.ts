@@ -1,6 +1,7 @@
 import type { HrTime } from '@opentelemetry/api'
 import { AggregationType, MeterProvider } from '@opentelemetry/sdk-metrics'
 import type { Histogram, MetricData } from '@opentelemetry/sdk-metrics'
+import * as promClient from 'prom-client'
 import t from 'tap'
 import { createMeterBridge } from '../../lib/index.ts'
 import { OtlpProducer } from '../../lib/export/otlp-producer.ts'
@@ -83,4 +84,28 @@ t.test('deltas that arrive add up to what was recorded, whichever series come an
   t.same([...arrived].sort(), [...recorded].sort())
   t.same(gaps, [], 'each begins where the last that arrived ended')
   t.ok(recorded.size > 10)
+})
+
+t.test('series that are made anew with other buckets count from there', async t => {
+  const register = new promClient.Registry()
+  const { vitals } = await openStore(t, { registries: [register] })
+  const producer = new OtlpProducer(vitals.registry, { isDelta: true })
+  const make = (buckets: number[]): promClient.Histogram<'key'> => {
+    register.clear()
+    return new promClient.Histogram({ name: 'took', help: 'Took.', labelNames: ['key'], buckets, registers: [register] })
+  }
+  const collected = async (): Promise<unknown[]> => {
+    const { scopeMetrics } = (await producer.collect()).resourceMetrics
+    return scopeMetrics.flatMap(({ metrics }) => metrics).find(({ descriptor }) => descriptor.name === 'took')!.dataPoints.map(({ value }) => (value as Histogram).buckets.counts)
+  }
+  for (const buckets of [[1], [1, 2, 3], [1, 2]]) {
+    const took = make(buckets)
+    const none = [...buckets, Infinity].map(() => 0)
+    const first = none.with(0, 1)
+    for (const key of ['a', 'b', 'c']) took.observe({ key }, 0.5)
+    t.same(await collected(), [first, first, first])
+    t.same(await collected(), [none, none, none])
+    took.observe({ key: 'b' }, 0.5)
+    t.same(await collected(), [none, first, none])
+  }
 })

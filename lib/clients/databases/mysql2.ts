@@ -7,7 +7,7 @@ import type { Cluster } from './mysql2-cluster.ts'
 import { Mysql2Connection, textOf } from './mysql2-connection.ts'
 import { POOL_ERRORS } from './mysql2-errors.ts'
 import type { CheckoutForm } from './pool-checkouts.ts'
-import { observeCheckouts } from './pool-checkouts.ts'
+import { isTaken, observeCheckouts } from './pool-checkouts.ts'
 import { PoolConnections } from './pool-connections.ts'
 
 /** What is used of a pool: its configuration and its private lists, where they are. */
@@ -41,7 +41,7 @@ function errorTypeOf (error: unknown): string | undefined {
  * promise wrapper. Its tracing channels do not tell which pool a query belongs to.
  */
 export const mysql2: ClientAdapter = {
-  title: 'mysql2 (Pool, PoolCluster, Connection, also with promises, app.mysql of @fastify/mysql)',
+  title: 'mysql2 (Pool, PoolCluster, Connection, also with promises), app.mysql of @fastify/mysql',
   recognises: client => isMysql2(coreOf(client)),
   attach (client, context) {
     const core = coreOf(client)
@@ -70,7 +70,7 @@ function wrappedIn (client: unknown): object | undefined {
 
 /** Whether it holds methods that were taken off the pool, as @fastify/mysql does; those of a promise wrapper call the pool's own. */
 function isCopy (client: object, core: object): boolean {
-  return (client as { pool?: unknown }).pool === core && Object.hasOwn(client, CHECKOUTS.checkout)
+  return (client as { pool?: unknown }).pool === core && isTaken(client, CHECKOUTS.checkout)
 }
 
 function isMysql2 (client: object): boolean {

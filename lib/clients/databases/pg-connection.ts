@@ -139,8 +139,9 @@ export class PgConnection {
   #succeeded ({ row, statement }: StatementRow, startedMs: number, result: unknown): void {
     row.succeeded(startedMs)
     if (statement.transaction === undefined) return
-    const last = (Array.isArray(result) ? result.at(-1) : result) as { command?: unknown } | undefined
-    this.#transactions.succeeded(statement, last?.command === 'ROLLBACK')
+    // Within a failed transaction nothing but its end can come first.
+    const first = (Array.isArray(result) ? result[0] : result) as { command?: unknown } | undefined
+    this.#transactions.succeeded(statement, first?.command === 'ROLLBACK')
     this.#hearEnd()
   }
 

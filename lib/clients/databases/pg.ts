@@ -4,7 +4,7 @@ import type { PoolReading } from './db.ts'
 import { listen } from './listen.ts'
 import { PgConnection, textOf } from './pg-connection.ts'
 import type { CheckoutForm } from './pool-checkouts.ts'
-import { observeCheckouts } from './pool-checkouts.ts'
+import { isTaken, observeCheckouts } from './pool-checkouts.ts'
 import { PoolConnections } from './pool-connections.ts'
 
 /** What is used of a pool of pg-pool: its public interface, and the list of its clients. */
@@ -46,14 +46,14 @@ function errorTypeOf (error: unknown): string | undefined {
 
 /** node-postgres: a pool with all its clients, also as @fastify/postgres has it, or a single client. Drivers with the same interface are recognised too. */
 export const pg: ClientAdapter = {
-  title: 'pg (Pool, Client, app.pg of @fastify/postgres)',
+  title: 'pg (Pool, Client), app.pg of @fastify/postgres',
   recognises: client => isPool(client) || isClient(client) || isDecorator(client),
   attach: (client, context) => isDecorator(client) ? attachDecorator(client, context) : isPool(client) ? attachPool(client, context) : attachClient(client as PgClient, context)
 }
 
 function isDecorator (client: object): client is Decorator {
   const { pool } = client as Readonly<Record<string, unknown>>
-  return typeof pool === 'object' && pool !== null && isPool(pool) && ['query', 'connect'].every(name => typeof Object.getOwnPropertyDescriptor(client, name)?.value === 'function')
+  return typeof pool === 'object' && pool !== null && isPool(pool) && ['query', 'connect'].every(name => isTaken(client, name))
 }
 
 function isPool (client: object): client is PgPool {

@@ -31,6 +31,12 @@ interface Callback {
 /** No run of the pool is asking for a connection. */
 const NOTHING = Symbol('nothing')
 
+/** Whether an object has a method that was taken off something else by `bind()`. */
+export function isTaken (holder: object, name: string): boolean {
+  const method = Object.getOwnPropertyDescriptor(holder, name)?.value as unknown
+  return typeof method === 'function' && method.name.startsWith('bound ')
+}
+
 /** Where else than on the pool its methods are called. */
 export interface CheckoutPlaces {
   /** What runs statements on connections of the pool. @default the pool */
@@ -47,6 +53,8 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
   const alone = [db]
   /** What a run was given, until it asks for a connection. */
   let asking: unknown = NOTHING
+  /** Whether a copy of the method is called, which may call that of the pool. */
+  let isTimed = false
   const forget = (): void => { asking = NOTHING }
   const observeRun = (holder: object, name: string): () => void => replaceMethod(holder, name, original => form.asksAfter === true
     ? function (...args) {
@@ -72,10 +80,11 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
   }
   const observeCheckout = (holder: object): () => void => replaceMethod(holder, form.checkout, (original, replacement) => function (...args) {
     const callback = args[0] as Callback | undefined
-    if (!replacement.isOn || (typeof callback === 'function' && callback[kObservers]?.includes(db) === true)) return Reflect.apply(original, this, args)
+    if (!replacement.isOn || isTimed || (typeof callback === 'function' && callback[kObservers]?.includes(db) === true)) return Reflect.apply(original, this, args)
     const asked = asking
     asking = NOTHING
     const startedMs = performance.now()
+    isTimed = holder === copy
     try {
       if (typeof callback === 'function') return original.call(this, observed(callback, asked, startedMs))
       // mysql2 returns nothing, and throws later, where it is given no callback.
@@ -89,6 +98,8 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     } catch (error) {
       failed(asked, startedMs, error)
       throw error
+    } finally {
+      isTimed = false
     }
   })
 
@@ -113,6 +124,6 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
   }
 
   const restores = [...form.runs.map(name => observeRun(runner, name)), observeCheckout(pool)]
-  if (copy !== undefined) restores.push(...form.runs.filter(name => Object.hasOwn(copy, name)).map(name => observeRun(copy, name)), observeCheckout(copy))
+  if (copy !== undefined) restores.push(...form.runs.filter(name => isTaken(copy, name)).map(name => observeRun(copy, name)), observeCheckout(copy))
   return () => { for (const restore of restores.toReversed()) restore() }
 }

@@ -1,9 +1,6 @@
 import type { DbClient } from './db-client.ts'
 import type { Statement, TransactionControl } from '../sql/statement.ts'
 
-/** Statements that only end a transaction: without one they do nothing. */
-const ENDINGS: ReadonlySet<string> = new Set(['COMMIT', 'END', 'ROLLBACK', 'ABORT'])
-
 /** The transactions of one connection, told from its statements. */
 export class TransactionTracker {
   readonly #db: DbClient
@@ -22,13 +19,12 @@ export class TransactionTracker {
     this.#isOpen = isOpen
   }
 
-  /** `isRolledBack`: the server answered a COMMIT, the last of the text, with a rollback. */
+  /** `isRolledBack`: the server answered a COMMIT, the first of the text, with a rollback. */
   succeeded (statement: Statement, isRolledBack: boolean = false): void {
     const { transaction } = statement
     if (transaction === undefined) return
-    const { operation, earlier } = statement
-    if (earlier !== undefined) for (const control of earlier) this.#control(control, false)
-    this.#control(transaction === 'commit' && isRolledBack ? 'rollback' : transaction, earlier === undefined && !ENDINGS.has(operation))
+    const controls = [...statement.earlier ?? [], transaction]
+    controls.forEach((control, i) => this.#control(i === 0 && control === 'commit' && isRolledBack ? 'rollback' : control))
   }
 
   /** A COMMIT that fails leaves nothing committed. */
@@ -41,10 +37,10 @@ export class TransactionTracker {
     if (this.#isOpen) this.#end('rolled_back')
   }
 
-  /** `isWhole`: the transaction began in the same text. */
-  #control (control: TransactionControl, isWhole: boolean): void {
+  /** Without a transaction, what ends one does nothing. */
+  #control (control: TransactionControl): void {
     if (control === 'begin') this.#isOpen = true
-    else if (this.#isOpen || isWhole) this.#end(control === 'commit' ? 'committed' : 'rolled_back')
+    else if (this.#isOpen) this.#end(control === 'commit' ? 'committed' : 'rolled_back')
   }
 
   #end (status: 'committed' | 'rolled_back'): void {

@@ -10,6 +10,12 @@ import { subscribe } from './subscribe.ts'
 
 type Request = ClientRequest & { readonly agent?: Agent, readonly res?: IncomingMessage | null }
 
+/** What tells whose request it is. */
+export interface OwnedRequest {
+  readonly method: string
+  readonly agent?: unknown
+}
+
 type Response = IncomingMessage & { readonly req: Request }
 
 /** An agent that may have a proxy: Node 24.5 and later. */
@@ -27,7 +33,7 @@ interface Message {
 const ABORTED = Object.freeze({ code: 'ABORT_ERR' })
 
 /** Sees the requests of `node:http` and `node:https`, our own left out; returns how to stop. */
-export function watchNodeHttp (recorder: OutboundRecorder, isOwn: (agent: unknown) => boolean): () => void {
+export function watchNodeHttp (recorder: OutboundRecorder, isOwn: (request: OwnedRequest) => boolean): () => void {
   const requests = new RequestMarks()
   const origins = new Origins()
 
@@ -50,7 +56,7 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwn: (agent: unknow
 
   const began = (request: Request, target?: ClientRequestTarget): void => {
     try {
-      if (requests.find(request) !== undefined || isOwn(request.agent)) return
+      if (requests.find(request) !== undefined || isOwn(request)) return
       const outbound = recorder.begin(origins.of(request, target), request.method)
       requests.set(request, outbound)
       // Comes once the connection is given back, closed or taken over.

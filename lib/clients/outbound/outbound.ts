@@ -1,5 +1,6 @@
 import type { Registry } from '../../series/registry.ts'
 import type { Traces } from '../../series/traces.ts'
+import type { OwnedRequest } from './node-http.ts'
 import { watchNodeHttp } from './node-http.ts'
 import { OutboundRecorder } from './outbound-recorder.ts'
 import { watchUndici } from './undici.ts'
@@ -10,8 +11,8 @@ export interface OutboundSetup {
   readonly withErrorTypes: boolean
   /** Where a request's trace is found; `undefined` where none is wanted. */
   readonly traces: Traces | undefined
-  /** Whether a request of `node:http` that is being made, with this agent, is part of our own pushes, which are not counted. */
-  readonly isOwn: (agent: unknown) => boolean
+  /** Whether a request of `node:http` is part of our own pushes, which are not counted. */
+  readonly isOwn: (request: OwnedRequest) => boolean
 }
 
 interface Shared {

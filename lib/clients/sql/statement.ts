@@ -17,7 +17,7 @@ export interface Statement {
   readonly table: string
   /** What the text does to the transaction of its connection, when it is through. */
   readonly transaction: TransactionControl | undefined
-  /** What it did before that, where it holds several statements that do; else absent. */
+  /** What it did before that, where it holds several statements; else absent. A transaction that begins by itself is there too. */
   readonly earlier?: readonly TransactionControl[]
 }
 
@@ -32,13 +32,20 @@ export function parseStatement (sql: string, dialect: SqlDialect): Statement {
   const tokens = new SqlTokens(sql, dialect)
   let first: StatementReader | undefined
   const controls: TransactionControl[] = []
+  let isBegun = false
   for (let isMore = true; isMore;) {
     const reader = new StatementReader(tokens, dialect)
     isMore = reader.read()
     if (reader.isEmpty) continue
     if (first === undefined || CONTROLS.has(first.operation ?? '')) first = CONTROLS.has(reader.operation ?? '') ? first ?? reader : reader
     const control = controlOf(reader)
-    if (control !== undefined) controls.push(control)
+    if (control === undefined) isBegun ||= !CONTROLS.has(reader.operation ?? '')
+    else {
+      // What came before it in the text began a transaction, if none was open.
+      if (control !== 'begin' && isBegun && controls.at(-1) !== 'begin') controls.push('begin')
+      controls.push(control)
+      isBegun = false
+    }
   }
   const transaction = controls.pop()
   return { operation: first?.operation ?? OTHER, table: toLabel(first?.table), transaction, ...(controls.length > 0 && { earlier: controls }) }

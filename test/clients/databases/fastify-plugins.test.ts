@@ -74,6 +74,21 @@ t.test('app.pg whose pool is instrumented is left alone', async t => {
   t.same(queries(), { 'SELECT success': 2 }, 'connections that the pool makes are seen, whoever asked')
 })
 
+t.test('an object that only looks like app.pg is none, and a wait is counted once whatever it calls', async t => {
+  const { app, queries, waits } = await open(t, 'postgresql', async app => await app.register(fastifyPostgres, { connectionString: postgres.url }))
+  const { pool } = app.pg
+  const own = { pool, query: async (text: string) => await pool.query(text), connect: async () => await pool.connect() }
+  t.throws(() => app.vitals.instrument(own, { name: 'primary' }), { code: 'FSV_ERR_UNKNOWN_CLIENT' })
+  const bound = { pool, query: own.query.bind(own), connect: own.connect.bind(own) }
+  app.vitals.instrument(bound, { name: 'primary' })
+  const client = await bound.connect()
+  await client.query('select 1')
+  client.release()
+  await bound.query('select 2')
+  t.same(queries(), { 'SELECT success': 2 })
+  t.equal(waits(), 2)
+})
+
 t.test('app.mysql of @fastify/mysql is instrumented with its pool', async t => {
   const options = { host: '127.0.0.1', port: mariadb.port, user: 'root', database: 'mysql', connectionLimit: 1, waitForConnections: false }
   const { app, queries, waits } = await open(t, 'mysql', async app => await app.register(fastifyMysql, options))

@@ -278,6 +278,12 @@ t.test('counts transactions in one text, failed commits and lost connections', a
   t.same([ended('committed'), ended('rolled_back')], [2, 4], 'each of a text that has several')
   await client.query('commit; commit')
   t.same([ended('committed'), ended('rolled_back')], [3, 4])
+  await client.query('select 1; commit; select 2; rollback; select 3')
+  t.same([ended('committed'), ended('rolled_back')], [4, 5], 'those that begin by themselves')
+  await client.query('begin')
+  await t.rejects(client.query('select nothing'))
+  await client.query('commit; begin; select 1; commit')
+  t.same([ended('committed'), ended('rolled_back')], [5, 6], 'the first COMMIT is answered with a rollback')
 })
 
 t.test('sees the connections that a pool had before it was instrumented, and none twice', async t => {

@@ -406,7 +406,8 @@ t.test('tells what becomes of the transaction', async t => {
 
 t.test('tells all that a text does to transactions, in order', async t => {
   const sql = 'INSERT INTO t VALUES (1); COMMIT; SAVEPOINT a; ROLLBACK TO a; BEGIN; UPDATE t SET a = \'; COMMIT\'; ROLLBACK; START TRANSACTION'
-  t.match(parseStatement(sql, 'postgresql'), { operation: 'INSERT', transaction: 'begin', earlier: ['commit', 'begin', 'rollback'] })
+  t.match(parseStatement(sql, 'postgresql'), { operation: 'INSERT', transaction: 'begin', earlier: ['begin', 'commit', 'begin', 'rollback'] })
+  t.match(parseStatement('SELECT 1; COMMIT; COMMIT; SELECT 2; ROLLBACK', 'postgresql'), { transaction: 'rollback', earlier: ['begin', 'commit', 'commit', 'begin'] }, 'also those that begin by themselves')
 })
 
 t.test('does not take the block of a routine for statements', async t => {
@@ -416,7 +417,7 @@ t.test('does not take the block of a routine for statements', async t => {
     ['CREATE FUNCTION f() RETURNS int BEGIN ATOMIC; SELECT 1; END', 'other'],
     ['CREATE FUNCTION f() RETURNS int AS $$ BEGIN RETURN 1; END $$ LANGUAGE plpgsql; COMMIT', 'other', 'commit']
   ]
-  for (const [sql, table, transaction] of texts) t.strictSame(parseStatement(sql, 'postgresql'), { operation: 'CREATE', table, transaction }, sql)
+  for (const [sql, table, transaction] of texts) t.strictSame(parseStatement(sql, 'postgresql'), { operation: 'CREATE', table, transaction, ...(transaction !== undefined && { earlier: ['begin'] }) }, sql)
 })
 
 t.test('takes no name that is no fit label', async t => {
