@@ -11,8 +11,8 @@ export const measures = {
 
 export const method = `Time: by the clock, one operation after the other, as a caller waits for it; the tenth percentile of a process's slices. CPU: user and
 system, of the whole process, eight operations at a time, so that what is spent per packet and per turn of the event loop is shared by many; each slice is set
-against the (geometric) mean of its round. Slices of operations, all processes in turn in a random order, over many generations of processes, since one process
-differs from the next by more than what is measured. Servers have the first core, the measured process the second, and both cores are kept awake.`
+against the (geometric) mean of its round. Slices of operations, once each process has run 40,000, in turn in a random order, over many generations of processes, since one
+process differs from the next by more than what is measured. Servers have the first core, the measured process the second, and both cores are kept awake.`
 
 /** Operations of each process before it is measured: until then V8 is still at work on its code. */
 const warmUpOperations = 40_000
