@@ -84,7 +84,6 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     const asked = asking
     asking = NOTHING
     const startedMs = performance.now()
-    isTimed = holder === copy
     try {
       if (typeof callback === 'function') return original.call(this, observed(callback, asked, startedMs))
       // mysql2 returns nothing, and throws later, where it is given no callback.
@@ -98,6 +97,13 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
     } catch (error) {
       failed(asked, startedMs, error)
       throw error
+    }
+  })
+  /** Under the observer of a copy: what its method calls in turn is not timed again. */
+  const markTimed = (holder: object): () => void => replaceMethod(holder, form.checkout, original => function (...args) {
+    isTimed = true
+    try {
+      return Reflect.apply(original, this, args)
     } finally {
       isTimed = false
     }
@@ -124,6 +130,6 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
   }
 
   const restores = [...form.runs.map(name => observeRun(runner, name)), observeCheckout(pool)]
-  if (copy !== undefined) restores.push(...form.runs.filter(name => isTaken(copy, name)).map(name => observeRun(copy, name)), observeCheckout(copy))
+  if (copy !== undefined) restores.push(...form.runs.filter(name => isTaken(copy, name)).map(name => observeRun(copy, name)), markTimed(copy), observeCheckout(copy))
   return () => { for (const restore of restores.toReversed()) restore() }
 }
