@@ -41,7 +41,7 @@ export class PromSource implements SnapshotSource {
       timer = setTimeout(() => {
         this.#fail(`its collectors took longer than ${COLLECT_TIMEOUT_MS} ms`)
         resolve()
-      }, COLLECT_TIMEOUT_MS)
+      }, COLLECT_TIMEOUT_MS).unref()
     })
     await Promise.race([this.#reading, late])
     clearTimeout(timer)

@@ -1,4 +1,5 @@
 import { VitalsError } from '../errors.ts'
+import { holding } from '../holding.ts'
 import type { Registry } from '../series/registry.ts'
 import type { BankSnapshot, FamilySnapshot } from '../series/snapshot.ts'
 import type { PromMetric, PromRegistry, PromValue } from './prom-registry.ts'
@@ -39,7 +40,7 @@ export class PromView implements PromRegistry {
 
   /** All metrics with their values, as prom-client lists them. */
   async getMetricsAsJSON (): Promise<PromMetric[]> {
-    const { families, constantLabels } = await this.#registry.collect()
+    const { families, constantLabels } = await holding(this.#registry.collect())
     return families.filter(({ isHidden }) => isHidden !== true).map(family => toPromMetric(family, constantLabels))
   }
 

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
+import { holding } from '../holding.ts'
 import type { Registry } from '../series/registry.ts'
 import type { Snapshot } from '../series/snapshot.ts'
 import { OPENMETRICS, PROMETHEUS } from './dialect.ts'
@@ -62,8 +63,12 @@ export class Exposition {
     }
   }
 
-  /** The whole text. */
+  /** The whole text; keeps the process alive until then. */
   async render (format: Format): Promise<string> {
+    return await holding(this.#text(format))
+  }
+
+  async #text (format: Format): Promise<string> {
     const chunks: Buffer[] = []
     for await (const chunk of this.scrape(format)) chunks.push(chunk)
     return Buffer.concat(chunks).toString()

@@ -10,7 +10,7 @@ import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-met
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import t from 'tap'
 import type { Test } from 'tap'
-import { holding } from '../../lib/export/holding.ts'
+import { holding } from '../../lib/holding.ts'
 import { PROTOCOLS } from '../../lib/export/otlp-options.ts'
 import { OtlpProducer } from '../../lib/export/otlp-producer.ts'
 import { WatchedExporter } from '../../lib/export/push-exporter.ts'
