@@ -1,4 +1,4 @@
-import { undoable } from '../all-or-nothing.ts'
+import { attachBehind } from '../behind.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { NodeRedisClient } from './node-redis-connection.ts'
 import { NodeRedisConnection } from './node-redis-connection.ts'
@@ -23,16 +23,7 @@ export const nodeRedis: ClientAdapter = {
   recognises: client => isClient(client) || isPool(client) || isCluster(client) || isSentinel(client),
   attach (client, context) {
     const { _self: self } = client as Proxy
-    if (context.observed.has(self)) return { detach () {} }
-    context.observed.add(self)
-    undoable(() => context.observed.delete(self))
-    const { detach } = isClient(self) ? attachClient(self as NodeRedisClient, context) : attachGroup(self, context)
-    return {
-      detach () {
-        context.observed.delete(self)
-        detach()
-      }
-    }
+    return attachBehind(client, self, context, () => isClient(self) ? attachClient(self as NodeRedisClient, context) : attachGroup(self, context))
   }
 }
 

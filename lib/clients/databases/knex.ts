@@ -1,3 +1,4 @@
+import { attachBehind } from '../behind.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { DbClient } from './db-client.ts'
 import type { PoolReading } from './db.ts'
@@ -83,15 +84,9 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
 }
 
 /** Copies of knex have a client of their own, and share the pool. */
-function watchPool (client: KnexClient, db: DbClient, { observed }: ClientContext): () => void {
+function watchPool (client: KnexClient, db: DbClient, context: ClientContext): () => void {
   const { pool } = client
-  if (pool === undefined || observed.has(pool)) return () => {}
-  observed.add(pool)
-  const unwatch = db.watchPool(client, readPool)
-  return () => {
-    unwatch()
-    observed.delete(pool)
-  }
+  return pool === undefined ? () => {} : attachBehind(client, pool, context, () => ({ detach: db.watchPool(client, readPool) })).detach
 }
 
 function readPool ({ pool }: KnexClient): PoolReading {

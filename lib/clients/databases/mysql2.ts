@@ -1,4 +1,4 @@
-import { undoable } from '../all-or-nothing.ts'
+import { attachBehind } from '../behind.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { PoolReading } from './db.ts'
 import { listen } from './listen.ts'
@@ -45,16 +45,7 @@ export const mysql2: ClientAdapter = {
   recognises: client => isMysql2(coreOf(client)),
   attach (client, context) {
     const core = coreOf(client)
-    if (core !== client && context.observed.has(core)) return { detach () {} }
-    const attachment = attachCore(core, context, isCopy(client, core) ? client : undefined)
-    context.observed.add(core)
-    undoable(() => context.observed.delete(core))
-    return {
-      detach () {
-        attachment.detach()
-        context.observed.delete(core)
-      }
-    }
+    return attachBehind(client, core, context, () => attachCore(core, context, isCopy(client, core) ? client : undefined))
   }
 }
 
@@ -93,9 +84,9 @@ function isConnection (client: object): boolean {
   return has(client, ['query', 'execute', 'prepare', 'addCommand', 'beginTransaction'])
 }
 
-function attachCore (core: object, context: ClientContext, copy: object | undefined): Attachment {
+function attachCore (core: object, context: ClientContext, copy?: object): Attachment {
   if (isPool(core)) return attachPool(core, context, copy)
-  if (isCluster(core)) return attachCluster(core, context.db('mysql'), pool => mysql2.attach(pool, context))
+  if (isCluster(core)) return attachCluster(core, context.db('mysql'), pool => attachBehind(core, pool, context, () => attachCore(pool, context)))
   const connection = new Mysql2Connection(core, context.db('mysql', (core as { config?: { database?: string } }).config?.database))
   return { detach: () => connection.detach() }
 }

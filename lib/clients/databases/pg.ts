@@ -1,4 +1,4 @@
-import { undoable } from '../all-or-nothing.ts'
+import { attachBehind } from '../behind.ts'
 import type { Attachment, ClientAdapter, ClientContext } from '../client-adapter.ts'
 import type { PoolReading } from './db.ts'
 import { listen } from './listen.ts'
@@ -48,7 +48,7 @@ function errorTypeOf (error: unknown): string | undefined {
 export const pg: ClientAdapter = {
   title: 'pg (Pool, Client), app.pg of @fastify/postgres',
   recognises: client => isPool(client) || isClient(client) || isDecorator(client),
-  attach: (client, context) => isDecorator(client) ? attachDecorator(client, context) : isPool(client) ? attachPool(client, context) : attachClient(client as PgClient, context)
+  attach: (client, context) => isDecorator(client) ? attachBehind(client, client.pool, context, () => attachPool(client.pool, context, client)) : isPool(client) ? attachPool(client, context) : attachClient(client as PgClient, context)
 }
 
 function isDecorator (client: object): client is Decorator {
@@ -69,20 +69,6 @@ function isClient (client: object): client is PgClient {
 function attachClient (client: PgClient, context: ClientContext): Attachment {
   const connection = new PgConnection(client, context.db('postgresql', client.database))
   return { detach: () => connection.detach() }
-}
-
-function attachDecorator (decorator: Decorator, context: ClientContext): Attachment {
-  const { pool } = decorator
-  if (context.observed.has(pool)) return { detach () {} }
-  const attachment = attachPool(pool, context, decorator)
-  context.observed.add(pool)
-  undoable(() => context.observed.delete(pool))
-  return {
-    detach () {
-      attachment.detach()
-      context.observed.delete(pool)
-    }
-  }
 }
 
 /** `copy`: what holds methods that were taken off the pool before. */

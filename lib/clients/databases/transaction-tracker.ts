@@ -21,15 +21,12 @@ export class TransactionTracker {
 
   /** `isRolledBack`: the server answered a COMMIT, the first of the text, with a rollback. */
   succeeded (statement: Statement, isRolledBack: boolean = false): void {
-    const { transaction } = statement
-    if (transaction === undefined) return
-    const controls = [...statement.earlier ?? [], transaction]
-    controls.forEach((control, i) => this.#control(i === 0 && control === 'commit' && isRolledBack ? 'rollback' : control))
+    controlsOf(statement).forEach((control, i) => this.#control(i === 0 && control === 'commit' && isRolledBack ? 'rollback' : control))
   }
 
   /** A COMMIT that fails leaves nothing committed. */
-  failed ({ transaction }: Statement): void {
-    if (transaction === 'commit') this.lost()
+  failed (statement: Statement): void {
+    if (controlsOf(statement).includes('commit')) this.lost()
   }
 
   /** The connection is gone, and the server rolls back. */
@@ -47,4 +44,8 @@ export class TransactionTracker {
     this.#isOpen = false
     this.#db.transaction(status)
   }
+}
+
+function controlsOf ({ earlier = [], transaction }: Statement): readonly TransactionControl[] {
+  return transaction === undefined ? [] : [...earlier, transaction]
 }

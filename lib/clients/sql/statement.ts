@@ -17,7 +17,7 @@ export interface Statement {
   readonly table: string
   /** What the text does to the transaction of its connection, when it is through. */
   readonly transaction: TransactionControl | undefined
-  /** What it did before that, where it holds several statements; else absent. A transaction that begins by itself is there too. */
+  /** What it did before that, where it holds several statements; else absent. A transaction that begins by itself is there too, and one that is chained is begun. */
   readonly earlier?: readonly TransactionControl[]
 }
 
@@ -44,6 +44,7 @@ export function parseStatement (sql: string, dialect: SqlDialect): Statement {
       // What came before it in the text began a transaction, if none was open.
       if (control !== 'begin' && isBegun && controls.at(-1) !== 'begin') controls.push('begin')
       controls.push(control)
+      if (isChained(reader)) controls.push('begin')
       isBegun = false
     }
   }
@@ -57,6 +58,11 @@ function controlOf ({ operation, controls, isBlock }: StatementReader): Transact
   if (operation === 'BEGIN' || (operation === 'START' && controls.has('TRANSACTION'))) return 'begin'
   if (operation === 'COMMIT' || operation === 'END') return 'commit'
   return operation === 'ROLLBACK' || operation === 'ABORT' ? 'rollback' : undefined
+}
+
+/** Whether the next transaction begins with the end of this one: COMMIT AND CHAIN (SQL:2016, 17.7 and 17.8). */
+function isChained ({ controls }: StatementReader): boolean {
+  return controls.has('CHAIN') && !controls.has('NO')
 }
 
 function toLabel (table: string | undefined): string {

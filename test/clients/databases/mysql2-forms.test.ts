@@ -146,6 +146,12 @@ t.test('counts transactions of the methods, and those that a lost connection lea
   t.equal(transactions('rolled_back'), 2)
 })
 
+t.test('counts each transaction of a chain', async t => {
+  const { connection, transactions } = await open(t)
+  for (const sql of ['begin', 'commit and chain', 'rollback and chain', 'commit and no chain', 'commit']) await connection.promise().query(sql)
+  t.same([transactions('committed'), transactions('rolled_back')], [2, 1])
+})
+
 t.test('counts the transactions that a reset and another user end', async t => {
   const pool = mysql.createPool({ ...address, connectionLimit: 1, resetOnRelease: true } as mysql.PoolOptions)
   t.teardown(() => { pool.end() })

@@ -284,6 +284,12 @@ t.test('counts transactions in one text, failed commits and lost connections', a
   await t.rejects(client.query('select nothing'))
   await client.query('commit; begin; select 1; commit')
   t.same([ended('committed'), ended('rolled_back')], [5, 6], 'the first COMMIT is answered with a rollback')
+  await client.query('begin')
+  await client.query('commit and chain')
+  await client.query('insert into children values (404)')
+  await t.rejects(client.query('commit and chain'), { code: '23503' })
+  await client.query('commit')
+  t.same([ended('committed'), ended('rolled_back')], [6, 7], 'a chain that breaks')
 })
 
 t.test('sees the connections that a pool had before it was instrumented, and none twice', async t => {

@@ -393,8 +393,8 @@ for (const [name, { only = dialects, lines }] of Object.entries(groups)) {
 
 t.test('tells what becomes of the transaction', async t => {
   const lines = {
-    begin: ['BEGIN', 'begin work', 'BEGIN IMMEDIATE TRANSACTION', 'BEGIN ISOLATION LEVEL SERIALIZABLE NOT DEFERRABLE', 'START TRANSACTION READ ONLY', '/* x */ BEGIN;', 'ROLLBACK; BEGIN'],
-    commit: ['COMMIT', 'commit work', 'END', 'END TRANSACTION', 'COMMIT AND CHAIN', 'BEGIN; INSERT INTO t VALUES (\'; ROLLBACK\'); COMMIT', 'SELECT 1; COMMIT;'],
+    begin: ['BEGIN', 'begin work', 'BEGIN IMMEDIATE TRANSACTION', 'BEGIN ISOLATION LEVEL SERIALIZABLE NOT DEFERRABLE', 'START TRANSACTION READ ONLY', '/* x */ BEGIN;', 'ROLLBACK; BEGIN', 'COMMIT AND CHAIN', 'ROLLBACK WORK AND CHAIN'],
+    commit: ['COMMIT', 'commit work', 'END', 'END TRANSACTION', 'COMMIT AND NO CHAIN', 'BEGIN; INSERT INTO t VALUES (\'; ROLLBACK\'); COMMIT', 'SELECT 1; COMMIT;'],
     rollback: ['ROLLBACK', 'ROLLBACK WORK', 'ABORT', 'ROLLBACK AND NO CHAIN', 'BEGIN; SELECT 1; ROLLBACK'],
     undefined: ['SELECT 1', 'ROLLBACK TO SAVEPOINT a', 'ROLLBACK TRANSACTION TO a', 'SAVEPOINT a', 'RELEASE SAVEPOINT a', 'SET autocommit = 0', 'PREPARE TRANSACTION \'x\'', 'COMMIT PREPARED \'x\'', 'ROLLBACK PREPARED \'x\'',
       'XA START \'x\'', 'START SLAVE', 'SELECT \'; COMMIT\'', 'SELECT 1 -- ; COMMIT', 'BEGIN NOT ATOMIC DELETE FROM a; COMMIT; END']
@@ -408,6 +408,7 @@ t.test('tells all that a text does to transactions, in order', async t => {
   const sql = 'INSERT INTO t VALUES (1); COMMIT; SAVEPOINT a; ROLLBACK TO a; BEGIN; UPDATE t SET a = \'; COMMIT\'; ROLLBACK; START TRANSACTION'
   t.match(parseStatement(sql, 'postgresql'), { operation: 'INSERT', transaction: 'begin', earlier: ['begin', 'commit', 'begin', 'rollback'] })
   t.match(parseStatement('SELECT 1; COMMIT; COMMIT; SELECT 2; ROLLBACK', 'postgresql'), { transaction: 'rollback', earlier: ['begin', 'commit', 'commit', 'begin'] }, 'also those that begin by themselves')
+  t.match(parseStatement('BEGIN; COMMIT AND CHAIN; ROLLBACK AND CHAIN', 'mysql'), { transaction: 'begin', earlier: ['begin', 'commit', 'begin', 'rollback'] }, 'also those that are chained')
 })
 
 t.test('does not take the block of a routine for statements', async t => {
