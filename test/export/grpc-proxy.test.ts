@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { startConnectProxy } from '../support/connect-proxy.ts'
@@ -51,6 +52,47 @@ t.test('a method that somebody has put on the agent of the process is called and
   await vitals.push()
   t.same(seen, ['CONNECT'])
   t.equal(agent.addRequest, own)
+})
+
+t.test('an agent of the process that cannot be changed is left alone', async t => {
+  const receiver = await startReceiver(t)
+  const { url, asked } = await startConnectProxy(t)
+  process.env['grpc_proxy'] = url
+  const { globalAgent } = http
+  http.globalAgent = Object.preventExtensions(new http.Agent())
+  t.teardown(() => {
+    delete process.env['grpc_proxy']
+    http.globalAgent = globalAgent
+  })
+  const { vitals } = await openStore(t, { otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
+  vitals.counter({ name: 'tasks_total', help: 'Tasks.' }).inc(3)
+  await vitals.push()
+  t.equal(receiver.take().metrics.get('fastify-vitals tasks_total')?.points[0]!.value, 3)
+  t.same(asked, [new URL(receiver.grpcUrl).host])
+})
+
+t.test('what is asked of the proxy is none of the application\'s requests where it waits for one of those either', async t => {
+  const receiver = await startReceiver(t)
+  const { server, url, asked } = await startConnectProxy(t)
+  const { globalAgent } = http
+  http.globalAgent = new http.Agent({ maxSockets: 1 })
+  process.env['grpc_proxy'] = url
+  t.teardown(() => {
+    delete process.env['grpc_proxy']
+    http.globalAgent = globalAgent
+  })
+  const { vitals, scrape } = await openStore(t, { outbound: true, otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
+  const [[, response]] = await Promise.all([once(server, 'request'), http.get(url).on('response', response => response.resume())])
+  const pushed = vitals.push()
+  const agent = http.globalAgent as unknown as { readonly requests: Readonly<Record<string, readonly { readonly method: string }[]>> }
+  while (!Object.values(agent.requests).flat().some(({ method }) => method === 'CONNECT')) await setImmediate()
+  t.same(asked, [], 'it is queued')
+  response.end()
+  await pushed
+  t.same(asked, [new URL(receiver.grpcUrl).host])
+  const exposition = await scrape()
+  t.same(exposition.get('http_client_requests_total')!.samples.map(({ labels, value }) => [labels['method'], value]), [['GET', 1]])
+  t.same(exposition.get('http_client_requests_in_progress')!.samples.map(({ value }) => value), [0])
 })
 
 t.test('one that nobody waits for holds no process, though the proxy never answers', async t => {
