@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
-import { Agent } from 'node:http'
+import { Agent, ClientRequest, IncomingMessage } from 'node:http'
 
 const uppers = Float64Array.of(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 const cells = new Float64Array(uppers.length + 2)
@@ -13,25 +13,22 @@ const kStatus = Symbol('status')
 export function addFloor () {
   const { addRequest } = Agent.prototype
   Agent.prototype.addRequest = function (request) {
-    begin(request)
+    request[kStartMs] = performance.now()
     return addRequest.apply(this, arguments)
   }
-  // Agents that take requests in their own way are seen here only, requests without a response by their 'close' only.
-  subscribe('http.client.request.created', ({ request }) => { if (request[kStartMs] === undefined) begin(request) })
-  subscribe('http.client.response.finish', ({ request, response }) => {
-    response.on('end', () => { observe(request[kStartMs]) })
-  })
+  const { emit } = ClientRequest.prototype
+  ClientRequest.prototype.emit = function (event, detail) {
+    if (event === 'response') this[kStatus] = detail.statusCode
+    return emit.apply(this, arguments)
+  }
+  IncomingMessage.prototype.emit = function (event) {
+    if (event === 'end' && this.req !== undefined) observe(this.req[kStartMs])
+    return emit.apply(this, arguments)
+  }
   subscribe('undici:request:create', ({ request }) => { request[kStartMs] = performance.now() })
   subscribe('undici:request:headers', ({ request, response }) => { request[kStatus] = response.statusCode })
   subscribe('undici:request:trailers', ({ request }) => { observe(request[kStartMs]) })
 }
-
-function begin (request) {
-  request[kStartMs] = performance.now()
-  request.on('close', onClose)
-}
-
-function onClose () {}
 
 function observe (startMs) {
   const seconds = (performance.now() - startMs) / 1_000

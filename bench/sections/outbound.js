@@ -7,7 +7,7 @@ import { cell } from '../table.js'
 export const title = 'A request to another service'
 export const method = `A process that asks a server in another process for a few bytes over keep-alive connections, ÷ two without instrumentation. OpenTelemetry: its SDK
 for metrics with @opentelemetry/instrumentation-undici and -http, no spans. The floor is the least that can see each request, its status and its end: the same
-channels and hooks, two looks at the clock, one histogram. ${operations}`
+hooks, two looks at the clock, one histogram. ${operations}`
 export const uses = 'addTo'
 
 const clients = { fetch: 'fetch', undici: 'undici.request', http: 'http.get' }

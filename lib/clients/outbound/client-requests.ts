@@ -1,4 +1,4 @@
-import { Agent, ClientRequest } from 'node:http'
+import { Agent, ClientRequest, IncomingMessage } from 'node:http'
 
 /** Where a request goes, as its constructor resolved it. */
 export interface ClientRequestTarget {
@@ -6,32 +6,36 @@ export interface ClientRequestTarget {
   readonly port?: number | string
 }
 
-/** Told of a request in its constructor. */
+/** Told of requests before anybody else is. */
 export interface ClientRequestListener {
-  /** May be called more than once for a request; without the target where only a socket was found for it. */
+  /** It is handed to an agent, in its constructor. More than once where an agent hands it on. */
   began (request: ClientRequest, target: ClientRequestTarget | undefined): void
-  /** The constructor throws. */
+  /** Its constructor throws. */
   failed (request: ClientRequest, error: unknown): void
+  /** It emits an event, with this for its first argument. */
+  emitted (request: ClientRequest, event: unknown, detail: unknown): void
+  /** Its response ends. */
+  ended (request: ClientRequest): void
 }
 
 type Method = (this: never, ...args: never[]) => unknown
 type Prototype = Record<string, Method>
 
-/** A method that is tapped: `over` makes what takes its place. */
+/** A method that is tapped: `over` makes what takes its place, above what `below` has by its name at each call. */
 interface Tap {
   readonly prototype: Prototype
   readonly name: string
-  readonly over: (original: Method) => Method
+  readonly over: (below: Prototype) => Method
 }
 
 const TAPS: readonly Tap[] = [
   {
     prototype: Agent.prototype as unknown as Prototype,
     name: 'addRequest',
-    over: original => function addRequest (this: never, request: ClientRequest, target: unknown, _port: unknown, _localAddress: unknown) {
+    over: below => function addRequest (this: never, request: ClientRequest, target: unknown, _port: unknown, _localAddress: unknown) {
       for (const listener of listeners) listener.began(request, typeof target === 'object' ? target as ClientRequestTarget : undefined)
       try {
-        return original.apply(this, arguments as never)
+        return below['addRequest']!.apply(this, arguments as never)
       } catch (error) {
         for (const listener of listeners) listener.failed(request, error)
         throw error
@@ -40,28 +44,29 @@ const TAPS: readonly Tap[] = [
   },
   {
     prototype: ClientRequest.prototype as unknown as Prototype,
-    name: 'onSocket',
-    over: original => function onSocket (this: ClientRequest, _socket: unknown, _error: unknown) {
-      for (const listener of listeners) listener.began(this, undefined)
-      return original.apply(this as never, arguments as never)
+    name: 'emit',
+    over: below => function emit (this: ClientRequest, event: unknown) {
+      for (const listener of listeners) listener.emitted(this, event, arguments[1])
+      return below['emit']!.apply(this as never, arguments as never)
+    }
+  },
+  {
+    prototype: IncomingMessage.prototype as unknown as Prototype,
+    name: 'emit',
+    over: below => function emit (this: IncomingMessage & { readonly req?: ClientRequest }, event: unknown) {
+      // Those of servers have none.
+      if (event === 'end' && this.req != null) for (const listener of listeners) listener.ended(this.req)
+      return below['emit']!.apply(this as never, arguments as never)
     }
   }
 ]
-
-/** Whether a version of Node tells of each request that is created, by a channel: then its socket tells nothing new. */
-export function tellsOfCreation (version: string): boolean {
-  const [major, minor] = version.split('.').map(Number) as [number, number]
-  return major > 23 || (major === 23 && minor >= 2) || (major === 22 && minor >= 12)
-}
-
-const USED = TAPS.filter(({ name }) => name === 'addRequest' || !tellsOfCreation(process.versions.node))
 
 let listeners: readonly ClientRequestListener[] = []
 let uninstall: (() => void) | undefined
 
 /**
- * Hears of each request of `node:http` and `node:https` while it is made: no channel tells where it goes, and in old versions none
- * tells that it was created. Returns how to stop; the last to stop leaves no trace.
+ * Hears of each request of `node:http` and `node:https` from its constructor to its end: the channels that Node has tell neither where it
+ * goes nor of each end, and listeners cost more. Returns how to stop; the last to stop leaves no trace.
  */
 export function onClientRequest (listener: ClientRequestListener): () => void {
   listeners = [...listeners, listener]
@@ -73,15 +78,18 @@ export function onClientRequest (listener: ClientRequestListener): () => void {
 }
 
 function install (): () => void {
-  const taps = USED.map(({ prototype, name, over }) => {
-    const original = prototype[name]!
-    const tap = prototype[name] = over(original)
-    return { prototype, name, original, tap }
+  const taps = TAPS.map(({ prototype, name, over }) => {
+    const own = Object.hasOwn(prototype, name) ? prototype[name] : undefined
+    const tap = prototype[name] = over(own === undefined ? Object.getPrototypeOf(prototype) as Prototype : { [name]: own })
+    return { prototype, name, own, tap }
   })
   return () => {
     // Somebody else's tap over ours would be lost: ours stays under it then, and hears nothing.
     if (taps.some(({ prototype, name, tap }) => prototype[name] !== tap)) return
-    for (const { prototype, name, original } of taps) prototype[name] = original
+    for (const { prototype, name, own } of taps) {
+      if (own === undefined) Reflect.deleteProperty(prototype, name)
+      else prototype[name] = own
+    }
     uninstall = undefined
   }
 }

@@ -1,4 +1,3 @@
-import { errorMonitor } from 'node:events'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { ClientRequestTarget } from './client-requests.ts'
 import { onClientRequest } from './client-requests.ts'
@@ -8,25 +7,14 @@ import type { OutboundRequest } from './outbound-request.ts'
 import { RequestMarks } from './request-marks.ts'
 import { subscribe } from './subscribe.ts'
 
-type Request = ClientRequest & { readonly agent?: Agent, readonly res?: IncomingMessage | null }
+type Request = ClientRequest & { readonly res?: IncomingMessage | null }
+
+type Response = IncomingMessage & { readonly upgrade?: boolean | null }
 
 /** What tells whose request it is. */
 export interface OwnedRequest {
   readonly method: string
   readonly agent?: unknown
-}
-
-type Response = IncomingMessage & { readonly req: Request }
-
-/** An agent that may have a proxy: Node 24.5 and later. */
-interface Agent {
-  readonly options?: { readonly proxyEnv?: unknown }
-}
-
-interface Message {
-  readonly request: Request
-  readonly response: IncomingMessage
-  readonly error: unknown
 }
 
 /** What a request ends by that its owner gave up without an error. */
@@ -36,78 +24,75 @@ const ABORTED = Object.freeze({ code: 'ABORT_ERR' })
 export function watchNodeHttp (recorder: OutboundRecorder, isOwn: (request: OwnedRequest) => boolean): () => void {
   const requests = new RequestMarks()
   const origins = new Origins()
+  let stopCreated: (() => void) | undefined
 
-  const opened = recorder.guard((outbound: OutboundRequest, { statusCode }: IncomingMessage) => {
-    outbound.status = statusCode!
-    outbound.settle()
+  const begin = (request: ClientRequest, target?: ClientRequestTarget): OutboundRequest | undefined => {
+    if (isOwn(request)) return undefined
+    const outbound = recorder.begin(origins.of(request, target), request.method)
+    requests.set(request, outbound)
+    return outbound
+  }
+
+  const began = (request: ClientRequest, target?: ClientRequestTarget): void => {
+    try {
+      if (requests.find(request) === undefined) begin(request, target)
+    } catch (error) {
+      recorder.unreadable(error)
+    }
+  }
+
+  /** Agents that take requests in their own way tell of none: the first is seen when it has got its socket, or none. */
+  const beginLate = (request: ClientRequest, event: unknown): OutboundRequest | undefined => {
+    if (event !== 'socket' && ((event !== 'error' && event !== 'close') || request.socket != null)) return undefined
+    const outbound = begin(request)
+    // Of those that follow, this tells in time, from Node 22.12 on. It costs about as much as a record.
+    if (outbound !== undefined) stopCreated ??= subscribe({ 'http.client.request.created': ({ request }: { readonly request: ClientRequest }) => began(request) })
+    return outbound
+  }
+
+  const emitted = (request: Request, event: unknown, detail: unknown): void => {
+    try {
+      const outbound = requests.find(request) ?? beginLate(request, event)
+      if (outbound === undefined || outbound.isSettled) return
+      if (event === 'response') outbound.status = (detail as IncomingMessage).statusCode!
+      else if (event === 'error') outbound.fail(detail)
+      // The connection is given back, closed or taken over.
+      else if (event === 'close') endUnsettled(outbound, request.res)
+      else if (event === 'connect' || event === 'upgrade') takenOver(outbound, detail as IncomingMessage)
+    } catch (error) {
+      recorder.unreadable(error)
+    }
+  }
+
+  const stop = onClientRequest({
+    began,
+    failed: recorder.guard((request: ClientRequest, error: unknown) => requests.find(request)?.fail(error)),
+    emitted,
+    ended (request) {
+      try {
+        requests.find(request)?.settle()
+      } catch (error) {
+        recorder.unreadable(error)
+      }
+    }
   })
-
-  const failed = recorder.guard((request: Request, error: unknown) => requests.find(request)?.fail(error))
-
-  // One for all requests: they find theirs by its mark.
-  function onClose (this: Request): void {
-    const outbound = requests.find(this)
-    if (outbound !== undefined && !outbound.isSettled) endUnsettled(outbound, this.res)
+  return () => {
+    stop()
+    stopCreated?.()
   }
-
-  function onEnd (this: Response): void {
-    requests.find(this.req)?.settle()
-  }
-
-  const began = (request: Request, target?: ClientRequestTarget): void => {
-    try {
-      if (requests.find(request) !== undefined || isOwn(request)) return
-      const outbound = recorder.begin(origins.of(request, target), request.method)
-      requests.set(request, outbound)
-      // Comes once the connection is given back, closed or taken over.
-      request.on('close', onClose)
-      if (request.method === 'CONNECT') tapTunnel(request, response => opened(outbound, response))
-      // No channel tells of a proxy that refuses a tunnel to Node's own agent.
-      if (request.agent?.options?.proxyEnv !== undefined) request.on(errorMonitor, (error: unknown) => failed(request, error))
-    } catch (error) {
-      recorder.unreadable(error)
-    }
-  }
-
-  const onHead = ({ request, response }: Message): void => {
-    try {
-      const outbound = requests.find(request)
-      if (outbound === undefined) return
-      outbound.status = response.statusCode!
-      response.on('end', onEnd)
-    } catch (error) {
-      recorder.unreadable(error)
-    }
-  }
-
-  const stops = [
-    onClientRequest({ began, failed }),
-    subscribe({
-      // For agents that take requests in their own way.
-      'http.client.request.created': ({ request }: Message) => began(request),
-      'http.client.request.error': ({ request, error }: Message) => failed(request, error),
-      'http.client.response.finish': onHead
-    })
-  ]
-  return () => { for (const stop of stops) stop() }
 }
 
-/** Libraries for tunnels take all listeners off as soon as theirs is called, so the event has to be seen before them; to listen would change what Node does. */
-function tapTunnel (request: Request, opened: (response: IncomingMessage) => void): void {
-  const { emit } = request
-  request.emit = function (this: Request, event: string, ...args: unknown[]) {
-    if (event === 'connect') opened(args[0] as IncomingMessage)
-    return Reflect.apply(emit, this, [event, ...args]) as boolean
-  }
+function takenOver (outbound: OutboundRequest, { statusCode }: IncomingMessage): void {
+  outbound.status = statusCode!
+  outbound.settle()
 }
 
 /** The request is over and its response has not ended. */
-function endUnsettled (outbound: OutboundRequest, response: IncomingMessage | null | undefined): void {
+function endUnsettled (outbound: OutboundRequest, response: Response | null | undefined): void {
   if (response == null) outbound.fail(ABORTED)
-  else if (outbound.status === 0) {
-    outbound.status = response.statusCode!
-    outbound.settle()
-  } else if (response.destroyed) end(outbound, response)
+  // Nobody takes it over.
+  else if (response.upgrade === true) takenOver(outbound, response)
+  else if (response.destroyed) end(outbound, response)
   // What came is still to be read.
   else response.on('close', () => end(outbound, response))
 }

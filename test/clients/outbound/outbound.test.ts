@@ -1,5 +1,5 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -22,7 +22,8 @@ const get = async (path: string): Promise<string> => {
   const [response] = await once(http.get(`${url}${path}`), 'response') as [IncomingMessage]
   return await text(response)
 }
-const taps = (): unknown[] => [(http.Agent.prototype as never as { addRequest: unknown }).addRequest, (http.ClientRequest.prototype as never as { onSocket: unknown }).onSocket]
+const taps = (): unknown[] => [[http.Agent, 'addRequest'] as const, [http.ClientRequest, 'emit'] as const, [http.IncomingMessage, 'emit'] as const]
+  .map(([{ prototype }, name]) => Object.getOwnPropertyDescriptor(prototype, name)?.value)
 
 t.test('is off unless it is asked for, and leaves nothing behind', async t => {
   const before = taps()
@@ -37,7 +38,8 @@ t.test('is off unless it is asked for, and leaves nothing behind', async t => {
   t.ok(isListenedTo())
   await app.close()
   t.notOk(isListenedTo())
-  t.same(taps(), before)
+  t.strictSame(taps(), before)
+  t.strictSame(before.slice(1), [undefined, undefined])
 })
 
 t.test('counts what applications with stores of their own see in each, and what applications with one store see once', async t => {
@@ -166,12 +168,27 @@ t.test('leaves the taps of others in their place', async t => {
   t.not(prototype.addRequest, ours)
 })
 
+t.test('has what others put on all emitters hear of requests', async t => {
+  await startOutbound(t)
+  const { prototype } = EventEmitter
+  const { emit } = prototype
+  const heard: unknown[] = []
+  prototype.emit = function (this: unknown, event: string, ...args: unknown[]) {
+    if (this instanceof http.ClientRequest) heard.push(event)
+    return Reflect.apply(emit, this, [event, ...args]) as boolean
+  }
+  t.teardown(() => { prototype.emit = emit })
+  await get('/ok')
+  for (const event of ['socket', 'response', 'close']) t.ok(heard.includes(event), event)
+})
+
 t.test('leaves the subscribers of others alone, and survives messages of another shape', async t => {
   const heard: string[] = []
   const subscribers = CHANNELS.map(name => ({ name, listener: () => { heard.push(name) } }))
   for (const { name, listener } of subscribers) diagnosticsChannel.subscribe(name, listener)
   const { app, vitals, warnings } = await openStore(t, { outbound: true })
   for (const name of CHANNELS) diagnosticsChannel.channel(name).publish({})
+  t.equal(http.ClientRequest.prototype.emit.call(new EventEmitter() as never, 'socket'), false)
   t.equal(heard.length, CHANNELS.length)
   await get('/ok')
   await app.close()
@@ -185,6 +202,8 @@ t.test('leaves errors, options and what is asked of it as they were', async t =>
   await startOutbound(t)
   const { addRequest } = http.Agent.prototype as never as { addRequest: { name: string, length: number } }
   t.match({ name: addRequest.name, length: addRequest.length }, { name: 'addRequest', length: 4 })
+  const { emit } = http.ClientRequest.prototype as never as { emit: { name: string, length: number } }
+  t.match({ name: emit.name, length: emit.length }, { name: EventEmitter.prototype.emit.name, length: EventEmitter.prototype.emit.length })
   const request = http.get(`${url}/hangup`)
   const [error] = await once(request, 'error')
   t.match(error, { code: 'ECONNRESET', message: 'socket hang up' })
