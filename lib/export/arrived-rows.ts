@@ -5,7 +5,7 @@ import type { BankSnapshot, SeriesIdentity } from '../series/snapshot.ts'
 export const NOWHERE = -1
 
 /** How many cells of a bank's rows can be compared: the buckets of an exponential histogram move, its count and sum do not. */
-export function comparableOf ({ stride, exponential }: BankSnapshot): number {
+function comparableOf ({ stride, exponential }: BankSnapshot): number {
   return exponential === undefined ? stride - 1 : 2
 }
 
@@ -14,7 +14,7 @@ export function comparableOf ({ stride, exponential }: BankSnapshot): number {
  * Rows are written over when more arrives, since new ones would have to be copied by the garbage collection.
  */
 export class ArrivedRows {
-  cells = new Float64Array(0)
+  #cells = new Float64Array(0)
   /** Whether there are rows of series that have had another shape since. */
   hasGaps = false
   readonly #places = new Map<SeriesIdentity, number>()
@@ -30,9 +30,23 @@ export class ArrivedRows {
     return this.#places.get(series) ?? NOWHERE
   }
 
-  /** Whether there is a row at a place, and of this shape. */
-  fits (place: number, comparable: number): boolean {
-    return place !== NOWHERE && this.cells[place] === comparable
+  /**
+   * Writes into `cells` at `at` what came to a row since it arrived, and since when that counts; the whole row where nothing of it has arrived.
+   * Returns whether anything has.
+   */
+  subtract (place: number, bank: BankSnapshot, row: number, cells: Float64Array, at: number): boolean {
+    const { stride, cells: now } = bank
+    const comparable = comparableOf(bank)
+    const from = row * stride
+    const sinceMs = now[from + stride - 1]!
+    const before = this.#cells
+    if (!this.#fits(place, comparable) || before[place + comparable + 1] !== sinceMs) {
+      for (let i = 0; i < stride; i++) cells[at + i] = now[from + i]!
+      return false
+    }
+    for (let i = 0; i < comparable; i++) cells[at + i] = now[from + i]! - before[place + 1 + i]!
+    cells[at + stride - 1] = before[place + comparable + 2]!
+    return true
   }
 
   exponentialOf (series: SeriesIdentity): ExponentialBuckets {
@@ -42,9 +56,9 @@ export class ArrivedRows {
   /** Notes a row as it arrived, at its place or a new one, which is returned. */
   write (place: number, bank: BankSnapshot, row: number, takenMs: number): number {
     const comparable = comparableOf(bank)
-    const at = this.fits(place, comparable) ? place : this.#add(bank.series[row]!, comparable)
+    const at = this.#fits(place, comparable) ? place : this.#add(bank.series[row]!, comparable)
     if (place !== NOWHERE && at !== place) this.hasGaps = true
-    const { cells } = this
+    const cells = this.#cells
     const from = row * bank.stride
     for (let i = 0; i < comparable; i++) cells[at + 1 + i] = bank.cells[from + i]!
     cells[at + comparable + 1] = bank.cells[from + bank.stride - 1]!
@@ -57,22 +71,27 @@ export class ArrivedRows {
   adopt (other: ArrivedRows, place: number, bank: BankSnapshot, row: number): number {
     const series = bank.series[row]!
     const comparable = comparableOf(bank)
-    if (!other.fits(place, comparable)) return NOWHERE
+    if (!other.#fits(place, comparable)) return NOWHERE
     const at = this.#add(series, comparable)
-    this.cells.set(other.cells.subarray(place, place + comparable + 3), at)
+    this.#cells.set(other.#cells.subarray(place, place + comparable + 3), at)
     if (bank.exponential !== undefined) this.#exponentials.set(series, other.exponentialOf(series))
     return at
+  }
+
+  /** Whether there is a row at a place, and of this shape. */
+  #fits (place: number, comparable: number): boolean {
+    return place !== NOWHERE && this.#cells[place] === comparable
   }
 
   #add (series: SeriesIdentity, comparable: number): number {
     const at = this.#end
     this.#end += comparable + 3
-    if (this.#end > this.cells.length) {
+    if (this.#end > this.#cells.length) {
       const grown = new Float64Array(this.#end * 2)
-      grown.set(this.cells)
-      this.cells = grown
+      grown.set(this.#cells)
+      this.#cells = grown
     }
-    this.cells[at] = comparable
+    this.#cells[at] = comparable
     this.#places.set(series, at)
     return at
   }

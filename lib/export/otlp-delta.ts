@@ -1,16 +1,8 @@
 import type { DataPoint, MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics'
-import type { ExponentialBuckets } from '../series/exponential.ts'
 import { subtractExponential } from '../series/exponential.ts'
 import type { BankSnapshot, SeriesIdentity } from '../series/snapshot.ts'
-import { ArrivedRows, comparableOf, NOWHERE } from './arrived-rows.ts'
-
-/** A row of numbers of one series and the time since which they count. One object for all: it is good until the next row is asked for. */
-export interface Row {
-  cells: Float64Array
-  at: number
-  sinceMs: number
-  exponential: ExponentialBuckets | undefined
-}
+import { ArrivedRows, NOWHERE } from './arrived-rows.ts'
+import type { Rows } from './otlp-points.ts'
 
 /** The points of one metric, in the order in which they are made and sent, and what they are made from. */
 class Made {
@@ -67,8 +59,7 @@ export class DeltaMemory {
   #last: readonly Made[] = []
   /** Of the last collection, by what all parts of a metric have in common. */
   readonly #made = new Map<MetricData['descriptor'], Made>()
-  #scratch = new Float64Array(0)
-  readonly #row: Row = { cells: this.#scratch, at: 0, sinceMs: 0, exponential: undefined }
+  #differences = new Float64Array(0)
 
   /** A collection begins: points of the one before can no longer be confirmed. */
   begin (takenMs: number): void {
@@ -84,29 +75,25 @@ export class DeltaMemory {
     return made
   }
 
-  /** The row that the next point is made from, since it arrived last; the first time, or after a reset, since the series was made. */
-  row (made: Made, point: number, bank: BankSnapshot, row: number): Row {
-    const { cells, stride, exponential } = bank
-    const at = row * stride
-    const sinceMs = cells[at + stride - 1]!
-    const comparable = comparableOf(bank)
-    const place = made.places[point] = this.#placeOf(made, point, bank.series[row]!)
-    const before = this.#rows.cells
-    const result = this.#row
-    if (!this.#rows.fits(place, comparable) || before[place + comparable + 1] !== sinceMs) {
-      result.cells = cells
-      result.at = at
-      result.sinceMs = sinceMs
-      result.exponential = exponential
-      return result
+  /**
+   * Some rows of a bank, from which the next points of a metric are made, the first of them that of number `point`: what came since each series arrived
+   * last; the first time, or after a reset, since it was made. They are good until the next are asked for.
+   */
+  differences (made: Made, point: number, bank: BankSnapshot, from: number, to: number): Rows {
+    const { series, stride } = bank
+    const length = (to - from) * stride
+    if (this.#differences.length < length) this.#differences = new Float64Array(length)
+    const cells = this.#differences
+    const { places } = made
+    const last = this.#last[made.ordinal]
+    let { exponential } = bank
+    for (let row = from; row < to; row++, point++) {
+      // Most series stand where they stood in the last collection.
+      const place = places[point] = last?.series[point] === series[row] ? last!.places[point]! : this.#rows.find(series[row]!)
+      const isKnown = this.#rows.subtract(place, bank, row, cells, (row - from) * stride)
+      if (isKnown && exponential !== undefined) exponential = subtractExponential(exponential, this.#rows.exponentialOf(series[row]!))
     }
-    if (this.#scratch.length < stride) this.#scratch = new Float64Array(stride)
-    for (let i = 0; i < comparable; i++) this.#scratch[i] = cells[at + i]! - before[place + 1 + i]!
-    result.cells = this.#scratch
-    result.at = 0
-    result.sinceMs = before[place + comparable + 2]!
-    result.exponential = exponential === undefined ? undefined : subtractExponential(exponential, this.#rows.exponentialOf(bank.series[row]!))
-    return result
+    return { cells, exponential }
   }
 
   /** The collection is whole: what is remembered of series that are no longer there is forgotten, so that no more is held than was sent. */
@@ -125,12 +112,6 @@ export class DeltaMemory {
     for (const { metrics } of scopeMetrics) {
       for (const { descriptor, dataPoints } of metrics) this.#made.get(descriptor)?.arrive(dataPoints, this.#write)
     }
-  }
-
-  /** Most series stand where they stood in the last collection. */
-  #placeOf ({ ordinal }: Made, point: number, series: SeriesIdentity): number {
-    const last = this.#last[ordinal]
-    return last?.series[point] === series ? last.places[point]! : this.#rows.find(series)
   }
 
   readonly #write = (bank: BankSnapshot, row: number, place: number): number => this.#rows.write(place, bank, row, this.#takenMs)

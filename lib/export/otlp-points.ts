@@ -12,6 +12,13 @@ export function toHrTime (ms: number): HrTime {
   return [seconds, Math.round((ms - seconds * MS_PER_SECOND) * NS_PER_MS)]
 }
 
+/** Rows of a bank, one behind the other. */
+export interface Rows {
+  readonly cells: Float64Array
+  /** The exponential histogram of the one series that such a bank has. */
+  readonly exponential: ExponentialBuckets | undefined
+}
+
 // These run once for every series of a push: they take what they need one by one, and make nothing but the point.
 
 /** A point of one value, from the row that begins there. */

@@ -6,13 +6,14 @@ import { resourceFromAttributes } from '@opentelemetry/resources'
 import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics'
 import type { CollectionResult, DataPoint, MetricData, MetricProducer, ResourceMetrics, ScopeMetrics } from '@opentelemetry/sdk-metrics'
 import type { Registry } from '../series/registry.ts'
-import type { Snapshot } from '../series/snapshot.ts'
+import type { BankSnapshot, Snapshot } from '../series/snapshot.ts'
 import { OWN_SCOPE } from './own-scope.ts'
 import { AttributeCache } from './otlp-attributes.ts'
 import { DeltaMemory } from './otlp-delta.ts'
 import type { PointExemplars } from './otlp-exemplars.ts'
 import { exemplarsSince } from './otlp-exemplars.ts'
 import { toExponentialPoint, toHistogramPoint, toHrTime, toNumberPoint } from './otlp-points.ts'
+import type { Rows } from './otlp-points.ts'
 import { expandSummaries } from './otlp-summary.ts'
 import type { OtlpFamily } from './otlp-view.ts'
 import { toOtlpFamilies } from './otlp-view.ts'
@@ -20,8 +21,8 @@ import { toOtlpFamilies } from './otlp-view.ts'
 /** How long a collection may hold the event loop before others get their turn, in ms. */
 const TURN_MS = 1
 
-/** How many points are made between two looks at the clock. */
-const POINTS_PER_LOOK = 64
+/** How many points are made from one piece of a bank, and so at the most between two looks at the clock. */
+const POINTS_PER_PIECE = 64
 
 /** What a producer hands out. */
 export interface OtlpProducerOptions {
@@ -61,7 +62,7 @@ export class OtlpProducer implements MetricProducer {
       metrics.metrics.push(await this.#toMetricData(family, toHrTime(snapshot.takenMs), turn))
     }
     // What comes next is encoded at once.
-    await turn.passIfOver(TURN_MS / 4)
+    if (turn.isOver(TURN_MS / 4)) await turn.pass()
     this.#memory?.end()
     const scopeMetrics = [...scopes.values()]
     if (this.#options.isConfirmed !== true) this.#memory?.confirm({ scopeMetrics })
@@ -92,22 +93,23 @@ export class OtlpProducer implements MetricProducer {
       const { series, stride, toAttributes } = bank
       // Not the store's own, which is frozen: the serializer reads those twice as slowly, and leaves garbage.
       const bounds = [...bank.bounds]
-      for (let i = 0; i < series.length; i++) {
-        const delta = memory?.row(made!, dataPoints.length, bank, i)
-        const { cells, exponential } = delta ?? bank
-        const at = delta?.at ?? i * stride
-        const sinceMs = delta?.sinceMs ?? cells[at + stride - 1]!
-        // Most series of a metric are made in the same few moments.
-        if (sinceMs !== startMs) startTime = toHrTime(startMs = sinceMs)
-        const attributes = this.#attributes.of(series[i]!, toAttributes)
-        const point: DataPoint<unknown> = kind === 'histogram'
-          ? toHistogramPoint(startTime, endTime, attributes, cells, at, bounds)
-          : kind === 'exponential' ? toExponentialPoint(startTime, endTime, attributes, cells, at, exponential!) : toNumberPoint(startTime, endTime, attributes, cells, at)
-        dataPoints.push(point)
-        // A delta has those of its own time only.
-        const traced = bank.exemplars && exemplarsSince(bank.exemplars.get(i), memory === undefined ? 0 : sinceMs)
-        if (traced !== undefined) exemplars.set(point, traced)
-        if (dataPoints.length % POINTS_PER_LOOK === 0) await turn.passIfOver(TURN_MS)
+      for (let from = 0; from < series.length; from += POINTS_PER_PIECE) {
+        const to = Math.min(from + POINTS_PER_PIECE, series.length)
+        const { cells, exponential } = memory === undefined ? rowsOf(bank, from, to) : memory.differences(made!, dataPoints.length, bank, from, to)
+        for (let i = from, at = 0; i < to; i++, at += stride) {
+          const sinceMs = cells[at + stride - 1]!
+          // Most series of a metric are made in the same few moments.
+          if (sinceMs !== startMs) startTime = toHrTime(startMs = sinceMs)
+          const attributes = this.#attributes.of(series[i]!, toAttributes)
+          const point: DataPoint<unknown> = kind === 'histogram'
+            ? toHistogramPoint(startTime, endTime, attributes, cells, at, bounds)
+            : kind === 'exponential' ? toExponentialPoint(startTime, endTime, attributes, cells, at, exponential!) : toNumberPoint(startTime, endTime, attributes, cells, at)
+          dataPoints.push(point)
+          // A delta has those of its own time only.
+          const traced = bank.exemplars && exemplarsSince(bank.exemplars.get(i), memory === undefined ? 0 : sinceMs)
+          if (traced !== undefined) exemplars.set(point, traced)
+        }
+        if (turn.isOver(TURN_MS)) await turn.pass()
       }
     }
     return {
@@ -129,12 +131,19 @@ const DATA_OF: Readonly<Record<OtlpFamily['kind'], object>> = {
   summary: {}
 }
 
+function rowsOf ({ cells, stride, exponential }: BankSnapshot, from: number, to: number): Rows {
+  return { cells: cells.subarray(from * stride, to * stride), exponential }
+}
+
 /** A share of the event loop. */
 class Turn {
   #beganMs = performance.now()
 
-  async passIfOver (limitMs: number): Promise<void> {
-    if (performance.now() - this.#beganMs < limitMs) return
+  isOver (limitMs: number): boolean {
+    return performance.now() - this.#beganMs >= limitMs
+  }
+
+  async pass (): Promise<void> {
     await setImmediate()
     this.#beganMs = performance.now()
   }

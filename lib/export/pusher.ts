@@ -13,8 +13,8 @@ import type { PushLogger } from './push-log.ts'
 import { createPushLog } from './push-log.ts'
 import { PushReader } from './push-reader.ts'
 
-/** Most points in one message: encoding so many histograms holds the event loop for a millisecond or two. */
-const POINTS_PER_MESSAGE = 512
+/** Most points in one message: encoding so many histograms holds the event loop for two or three milliseconds. */
+const POINTS_PER_MESSAGE = 768
 
 /** Pushes the store at an interval. */
 export interface Pusher {
