@@ -33,11 +33,11 @@ const TAPS: readonly Tap[] = [
     prototype: Agent.prototype as unknown as Prototype,
     name: 'addRequest',
     over: below => function addRequest (this: never, request: ClientRequest, target: unknown, _port: unknown, _localAddress: unknown) {
-      for (const listener of listeners) listener.began(request, typeof target === 'object' ? target as ClientRequestTarget : undefined)
+      heard.began(request, typeof target === 'object' ? target as ClientRequestTarget : undefined)
       try {
         return below['addRequest']!.apply(this, arguments as never)
       } catch (error) {
-        for (const listener of listeners) listener.failed(request, error)
+        heard.failed(request, error)
         throw error
       }
     }
@@ -46,7 +46,7 @@ const TAPS: readonly Tap[] = [
     prototype: ClientRequest.prototype as unknown as Prototype,
     name: 'emit',
     over: below => function emit (this: ClientRequest, event: unknown) {
-      for (const listener of listeners) listener.emitted(this, event, arguments[1])
+      heard.emitted(this, event, arguments[1])
       return below['emit']!.apply(this as never, arguments as never)
     }
   },
@@ -55,13 +55,15 @@ const TAPS: readonly Tap[] = [
     name: 'emit',
     over: below => function emit (this: IncomingMessage & { readonly req?: ClientRequest }, event: unknown) {
       // Those of servers have none.
-      if (event === 'end' && this.req != null) for (const listener of listeners) listener.ended(this.req)
+      if (event === 'end' && this.req != null) heard.ended(this.req)
       return below['emit']!.apply(this as never, arguments as never)
     }
   }
 ]
 
 let listeners: readonly ClientRequestListener[] = []
+/** All of them as one: nearly always there is one, and a loop costs. */
+let heard = united(listeners)
 let uninstall: (() => void) | undefined
 
 /**
@@ -69,11 +71,25 @@ let uninstall: (() => void) | undefined
  * goes nor of each end, and listeners cost more. Returns how to stop; the last to stop leaves no trace.
  */
 export function onClientRequest (listener: ClientRequestListener): () => void {
-  listeners = [...listeners, listener]
+  tell([...listeners, listener])
   uninstall ??= install()
   return () => {
-    listeners = listeners.filter(other => other !== listener)
+    tell(listeners.filter(other => other !== listener))
     if (listeners.length === 0) uninstall!()
+  }
+}
+
+function tell (all: readonly ClientRequestListener[]): void {
+  listeners = all
+  heard = all.length === 1 ? all[0]! : united(all)
+}
+
+function united (all: readonly ClientRequestListener[]): ClientRequestListener {
+  return {
+    began (request, target) { for (const one of all) one.began(request, target) },
+    failed (request, error) { for (const one of all) one.failed(request, error) },
+    emitted (request, event, detail) { for (const one of all) one.emitted(request, event, detail) },
+    ended (request) { for (const one of all) one.ended(request) }
   }
 }
 

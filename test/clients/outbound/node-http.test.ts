@@ -264,12 +264,12 @@ t.test('counts a response that is read, or given up, after its connection has cl
   await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
 })
 
-t.test('counts what the constructor throws at', async t => {
-  const app = await startOutbound(t)
+t.test('counts what the constructor throws at, in each store', async t => {
+  const apps = [await startOutbound(t), await startOutbound(t)]
   const agent = Object.assign(new http.Agent(), { createConnection () { throw new TypeError('never') } })
   t.throws(() => http.get(`${url}/ok`, { agent }), { message: 'never' })
   t.throws(() => http.get({ host: '127.0.0.1', port: 99_999 }), { code: 'ERR_SOCKET_BAD_PORT' })
-  await expectOutbound(t, app, { [`GET ${host} error`]: 1, 'GET other error': 1 })
+  for (const app of apps) await expectOutbound(t, app, { [`GET ${host} error`]: 1, 'GET other error': 1 })
 })
 
 t.test('counts once what an agent finds no connection for', async t => {
