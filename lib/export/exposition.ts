@@ -63,12 +63,8 @@ export class Exposition {
     }
   }
 
-  /** The whole text; keeps the process alive until then. */
+  /** The whole text. */
   async render (format: Format): Promise<string> {
-    return await holding(this.#text(format))
-  }
-
-  async #text (format: Format): Promise<string> {
     const chunks: Buffer[] = []
     for await (const chunk of this.scrape(format)) chunks.push(chunk)
     return Buffer.concat(chunks).toString()
@@ -78,7 +74,8 @@ export class Exposition {
     let made = this.#writers.get(format)
     if (made === undefined) this.#writers.set(format, made = WRITERS[format](this.#warn))
     const writer = await made
-    const snapshot = this.#view(await this.#registry.collect())
+    // Somebody waits for it.
+    const snapshot = this.#view(await holding(this.#registry.collect()))
     let turnEnds = performance.now() + TURN_MS
     for (const slice of writer.slices(snapshot)) {
       if (slice.length > 0) yield slice

@@ -5,6 +5,7 @@ import type { HrTime } from '@opentelemetry/api'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics'
 import type { CollectionResult, DataPoint, MetricData, MetricProducer, ResourceMetrics, ScopeMetrics } from '@opentelemetry/sdk-metrics'
+import { holding } from '../holding.ts'
 import type { Registry } from '../series/registry.ts'
 import type { BankSnapshot, Snapshot } from '../series/snapshot.ts'
 import { OWN_SCOPE } from './own-scope.ts'
@@ -30,7 +31,7 @@ export interface OtlpProducerOptions {
   readonly isDelta?: boolean
   /** Leaves out what joined from OpenTelemetry meters: for a reader whose SDK sends those itself. @default false */
   readonly withoutMeters?: boolean
-  /** A delta counts from what was confirmed of its series, so that a failed push loses nothing. @default false */
+  /** A delta counts from what was confirmed of its series, so that a failed push loses nothing; and a collection holds no process. @default false */
   readonly isConfirmed?: boolean
 }
 
@@ -50,7 +51,8 @@ export class OtlpProducer implements MetricProducer {
 
   /** Everything at one instant. */
   async collect (): Promise<CollectionResult> {
-    const snapshot = await this.#registry.collect()
+    const collecting = this.#registry.collect()
+    const snapshot = await (this.#options.isConfirmed === true ? collecting : holding(collecting))
     const scopes = new Map<string, ScopeMetrics>()
     const turn = new Turn()
     this.#memory?.begin(snapshot.takenMs)

@@ -134,7 +134,7 @@ t.test('a registry that never answers holds the process only for whoever waits',
     t.teardown(() => child.kill('SIGKILL'))
     return await text(child.stdout)
   }
-  t.same(await Promise.all([says(), says('render'), says('json')]), ['left\n', 'rendered\nran out of time\n', 'listed\nran out of time\n'])
+  t.same(await Promise.all([says(), says('render'), says('scrape'), says('json')]), ['left\n', 'rendered\nran out of time\n', '200\nran out of time\n', 'listed\nran out of time\n'])
 })
 
 t.test('refuses what is no registry', async t => {

@@ -152,7 +152,7 @@ t.test('ten thousand series arrive whole, in several messages', async t => {
   const { points } = (await push()).metrics.get('fastify-vitals many_total')!
   t.equal(points.length, 10_000)
   t.equal(points.reduce((sum, { value }) => sum + value!, 0), 49_995_000)
-  t.ok(receiver.requests.length >= 20)
+  t.ok(receiver.requests.length >= 13)
 })
 
 t.test('a push of several messages fails once', async t => {

@@ -3,7 +3,7 @@ import promClient from 'prom-client'
 import vitals from '../../lib/index.ts'
 
 // An application with a prom-client registry that never answers, in a process that has nothing else to do once the registry was asked. It says what it was told to wait for
-// (`render` or `json`) once it is there, and at its end whether the reading of the registry had run out of time.
+// (`render`, `scrape` or `json`) once it is there, and at its end whether the reading of the registry had run out of time.
 const [waitsFor] = process.argv.slice(2)
 const registry = new promClient.Registry()
 const alive = setInterval(() => {}, 1_000)
@@ -16,7 +16,8 @@ let log = ''
 const app = fastify({ logger: { level: 'warn', stream: { write (line: string) { log += line } } } })
 await app.register(vitals, {
   enabled: true,
-  endpoint: false,
+  endpoint: waitsFor === 'scrape',
+  auth: false,
   meters: false,
   registries: [registry as never],
   ...waitsFor === undefined && { otlp: { endpoint: 'http://127.0.0.1:1', intervalMs: 10 } }
@@ -24,4 +25,5 @@ await app.register(vitals, {
 await app.ready()
 process.once('exit', () => { process.stdout.write(`${log.includes('took longer') ? 'ran out of time' : 'left'}\n`) })
 if (waitsFor === 'render') process.stdout.write(`${(await app.vitals.render()).includes('vitals_') ? 'rendered' : 'empty'}\n`)
+else if (waitsFor === 'scrape') process.stdout.write(`${(await app.inject('/v1/metrics')).statusCode}\n`)
 else if (waitsFor === 'json') process.stdout.write(`${(await app.vitals.promRegistry.getMetricsAsJSON()).length > 0 ? 'listed' : 'empty'}\n`)

@@ -85,8 +85,8 @@ function attachClient (client: KnexClient, context: ClientContext): Attachment {
 
 /** Copies of knex have a client of their own, and share the pool. */
 function watchPool (client: KnexClient, db: DbClient, context: ClientContext): () => void {
-  const { pool } = client
-  return pool === undefined ? () => {} : attachBehind(client, pool, context, () => ({ detach: db.watchPool(client, readPool) })).detach
+  // One that was destroyed has none.
+  return attachBehind(client, Object(client.pool) as object, context, () => ({ detach: db.watchPool(client, readPool) })).detach
 }
 
 function readPool ({ pool }: KnexClient): PoolReading {

@@ -25,8 +25,8 @@ export class TransactionTracker {
   }
 
   /** A COMMIT that fails leaves nothing committed. */
-  failed (statement: Statement): void {
-    if (controlsOf(statement).includes('commit')) this.lost()
+  failed ({ transaction, earlier, isChained }: Statement): void {
+    if ((isChained === true ? earlier?.at(-1) : transaction) === 'commit') this.lost()
   }
 
   /** The connection is gone, and the server rolls back. */

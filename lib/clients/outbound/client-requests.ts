@@ -14,8 +14,10 @@ export interface ClientRequestListener {
   failed (request: ClientRequest, error: unknown): void
   /** It emits an event, with this for its first argument. */
   emitted (request: ClientRequest, event: unknown, detail: unknown): void
-  /** Its response ends. */
-  ended (request: ClientRequest): void
+  /** Its response is read to its end. */
+  ended (request: ClientRequest, response: IncomingMessage): void
+  /** Its response is closed, whether it was read to its end or not. */
+  closed (request: ClientRequest, response: IncomingMessage): void
 }
 
 type Method = (this: never, ...args: never[]) => unknown
@@ -54,8 +56,9 @@ const TAPS: readonly Tap[] = [
     prototype: IncomingMessage.prototype as unknown as Prototype,
     name: 'emit',
     over: below => function emit (this: IncomingMessage & { readonly req?: ClientRequest }, event: unknown) {
-      // Those of servers have none.
-      if (event === 'end' && this.req != null) heard.ended(this.req)
+      // Messages that servers get have no request.
+      if (event === 'end' && this.req != null) heard.ended(this.req, this)
+      else if (event === 'close' && this.req != null) heard.closed(this.req, this)
       return below['emit']!.apply(this as never, arguments as never)
     }
   }
@@ -89,7 +92,8 @@ function united (all: readonly ClientRequestListener[]): ClientRequestListener {
     began (request, target) { for (const one of all) one.began(request, target) },
     failed (request, error) { for (const one of all) one.failed(request, error) },
     emitted (request, event, detail) { for (const one of all) one.emitted(request, event, detail) },
-    ended (request) { for (const one of all) one.ended(request) }
+    ended (request, response) { for (const one of all) one.ended(request, response) },
+    closed (request, response) { for (const one of all) one.closed(request, response) }
   }
 }
 

@@ -44,61 +44,85 @@ export function watchNodeHttp (recorder: OutboundRecorder, isOwn: (request: Owne
   /** Agents that take requests in their own way tell of none: the first is seen when it has got its socket, or none. */
   const beginLate = (request: ClientRequest, event: unknown): OutboundRequest | undefined => {
     if (event !== 'socket' && ((event !== 'error' && event !== 'close') || request.socket != null)) return undefined
+    // Libraries that play a server make some without the constructor.
+    if (typeof request.host !== 'string') return undefined
     const outbound = begin(request)
     // Of those that follow, this tells in time, from Node 22.12 on. It costs about as much as a record.
     if (outbound !== undefined) stopCreated ??= subscribe({ 'http.client.request.created': ({ request }: { readonly request: ClientRequest }) => began(request) })
     return outbound
   }
 
+  const failed = recorder.guard((request: Request, error: unknown) => {
+    const outbound = requests.find(request)
+    if (outbound !== undefined) fail(outbound, request.res, error)
+  })
+
   const emitted = (request: Request, event: unknown, detail: unknown): void => {
     try {
       const outbound = requests.find(request) ?? beginLate(request, event)
       if (outbound === undefined || outbound.isSettled) return
-      if (event === 'response') outbound.status = (detail as IncomingMessage).statusCode!
-      else if (event === 'error') outbound.fail(detail)
+      if (event === 'error') {
+        // It goes on after some, such as a write that comes too late.
+        if (request.destroyed || request.socket == null || request.socket.destroyed) fail(outbound, request.res, detail)
       // The connection is given back, closed or taken over.
-      else if (event === 'close') endUnsettled(outbound, request.res)
-      else if (event === 'connect' || event === 'upgrade') takenOver(outbound, detail as IncomingMessage)
+      } else if (event === 'close') endUnsettled(outbound, request.res)
+      else if (event === 'connect' || event === 'upgrade') settle(outbound, detail as IncomingMessage)
     } catch (error) {
       recorder.unreadable(error)
     }
   }
 
-  const stop = onClientRequest({
-    began,
-    failed: recorder.guard((request: ClientRequest, error: unknown) => requests.find(request)?.fail(error)),
-    emitted,
-    ended (request) {
-      try {
-        requests.find(request)?.settle()
-      } catch (error) {
-        recorder.unreadable(error)
+  const stops = [
+    onClientRequest({
+      began,
+      failed,
+      emitted,
+      ended (request, response) {
+        try {
+          const outbound = requests.find(request)
+          if (outbound !== undefined) settle(outbound, response)
+        } catch (error) {
+          recorder.unreadable(error)
+        }
+      },
+      closed (request, response) {
+        try {
+          const outbound = requests.find(request)
+          if (outbound !== undefined && !outbound.isSettled) end(outbound, response)
+        } catch (error) {
+          recorder.unreadable(error)
+        }
       }
-    }
-  })
+    }),
+    // Where somebody keeps events from us, it tells of errors all the same.
+    subscribe({ 'http.client.request.error': ({ request, error }: { readonly request: Request, readonly error: unknown }) => failed(request, error) })
+  ]
   return () => {
-    stop()
+    for (const stop of stops) stop()
     stopCreated?.()
   }
 }
 
-function takenOver (outbound: OutboundRequest, { statusCode }: IncomingMessage): void {
+function settle (outbound: OutboundRequest, { statusCode }: IncomingMessage): void {
   outbound.status = statusCode!
   outbound.settle()
 }
 
-/** The request is over and its response has not ended. */
+function fail (outbound: OutboundRequest, response: IncomingMessage | null | undefined, error: unknown): void {
+  if (response != null) outbound.status = response.statusCode!
+  outbound.fail(error)
+}
+
+/** The request is over and its response has not ended. Where that is not closed either, what came is still to be read. */
 function endUnsettled (outbound: OutboundRequest, response: Response | null | undefined): void {
   if (response == null) outbound.fail(ABORTED)
   // Nobody takes it over.
-  else if (response.upgrade === true) takenOver(outbound, response)
+  else if (response.upgrade === true) settle(outbound, response)
   else if (response.destroyed) end(outbound, response)
-  // What came is still to be read.
-  else response.on('close', () => end(outbound, response))
 }
 
 /** The response is destroyed: a body that came whole and was left unread is no failure. */
 function end (outbound: OutboundRequest, response: IncomingMessage): void {
-  if (response.complete && response.errored === null) outbound.settle()
-  else outbound.fail(response.errored ?? ABORTED)
+  if (response.complete && response.errored === null) settle(outbound, response)
+  else fail(outbound, response, response.errored ?? ABORTED)
 }

@@ -19,6 +19,8 @@ export interface Statement {
   readonly transaction: TransactionControl | undefined
   /** What it did before that, where it holds several statements; else absent. A transaction that begins by itself is there too, and one that is chained is begun. */
   readonly earlier?: readonly TransactionControl[]
+  /** Whether the last begins with the end of the one before: COMMIT AND CHAIN; else absent. */
+  readonly isChained?: boolean
 }
 
 const LONGEST_TABLE = 128
@@ -33,6 +35,7 @@ export function parseStatement (sql: string, dialect: SqlDialect): Statement {
   let first: StatementReader | undefined
   const controls: TransactionControl[] = []
   let isBegun = false
+  let isChained = false
   for (let isMore = true; isMore;) {
     const reader = new StatementReader(tokens, dialect)
     isMore = reader.read()
@@ -44,12 +47,13 @@ export function parseStatement (sql: string, dialect: SqlDialect): Statement {
       // What came before it in the text began a transaction, if none was open.
       if (control !== 'begin' && isBegun && controls.at(-1) !== 'begin') controls.push('begin')
       controls.push(control)
-      if (isChained(reader)) controls.push('begin')
+      isChained = isChaining(reader)
+      if (isChained) controls.push('begin')
       isBegun = false
     }
   }
   const transaction = controls.pop()
-  return { operation: first?.operation ?? OTHER, table: toLabel(first?.table), transaction, ...(controls.length > 0 && { earlier: controls }) }
+  return { operation: first?.operation ?? OTHER, table: toLabel(first?.table), transaction, ...(controls.length > 0 && { earlier: controls }), ...(isChained && { isChained }) }
 }
 
 function controlOf ({ operation, controls, isBlock }: StatementReader): TransactionControl | undefined {
@@ -61,8 +65,11 @@ function controlOf ({ operation, controls, isBlock }: StatementReader): Transact
 }
 
 /** Whether the next transaction begins with the end of this one: COMMIT AND CHAIN (SQL:2016, 17.7 and 17.8). */
-function isChained ({ controls }: StatementReader): boolean {
-  return controls.has('CHAIN') && !controls.has('NO')
+function isChaining ({ controls }: StatementReader): boolean {
+  const words = [...controls]
+  const chain = words.indexOf('CHAIN')
+  // NO may be that of RELEASE, behind it.
+  return chain !== -1 && !words.slice(0, chain).includes('NO')
 }
 
 function toLabel (table: string | undefined): string {

@@ -322,4 +322,8 @@ t.test('counts the first statement of a text that has several, and each of their
   t.equal(count('INSERT', 'notes'), 1, 'the one of the set-up')
   await connection.promise().query('start transaction; select 1; commit; begin; select 1; rollback; begin; commit')
   t.same([transactions('committed'), transactions('rolled_back')], [2, 1])
+  await connection.promise().query('begin')
+  await t.rejects(connection.promise().query('commit; begin; insert into missing values (1)'), { code: 'ER_NO_SUCH_TABLE' })
+  await connection.promise().query('commit')
+  t.same([transactions('committed'), transactions('rolled_back')], [3, 1], 'of a text that fails it does not show which came to their end')
 })

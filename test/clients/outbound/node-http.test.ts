@@ -305,6 +305,66 @@ t.test('counts from the first on what such an agent finds no connection for, and
   t.notOk(diagnosticsChannel.hasSubscribers('http.client.request.created'))
 })
 
+t.test('counts what is told to somebody who keeps events from others', async t => {
+  const { prototype } = http.ClientRequest as unknown as { prototype: { emit?: unknown } }
+  const { emit } = http.ClientRequest.prototype
+  const app = await startOutbound(t)
+  const ours = prototype.emit
+  prototype.emit = function (this: ClientRequest, ...args: Parameters<typeof emit>) { return Reflect.apply(emit, this, args) as boolean }
+  t.teardown(() => { prototype.emit = ours })
+  t.equal(await answerTo(http.get(`${url}/ok`)), 'ok')
+  const half = http.get(`${url}/half`).on('error', () => {})
+  const [response] = await once(half, 'response') as [IncomingMessage]
+  const closed = new Promise(resolve => response.once('close', resolve))
+  response.on('error', () => {}).destroy(new Error('unwanted'))
+  await closed
+  await once(http.get(`http://127.0.0.1:${await freePort()}/`), 'error')
+  const { requests, inProgress } = await readBooks(app)
+  t.match(requests, { [`GET ${host} 200`]: 2 })
+  t.equal(Object.keys(requests).filter(key => key.endsWith(' error')).length, 1)
+  t.strictSame(inProgress, {})
+})
+
+t.test('takes no error for the end of a request that goes on', async t => {
+  const app = await startOutbound(t)
+  const request = http.request(`${url}/echo`, { method: 'POST' })
+  request.end('body')
+  request.write('late')
+  const [[error], answer] = await Promise.all([once(request, 'error', { signal: AbortSignal.timeout(5_000) }), new Promise<string>((resolve, reject) => request.on('response', response => { text(response).then(resolve, reject) }))])
+  t.match(error, { code: 'ERR_STREAM_WRITE_AFTER_END' })
+  t.equal(answer, 'body')
+  await expectOutbound(t, app, { [`POST ${host} 200`]: 1 })
+})
+
+t.test('has the status of a response that came with what the request was aborted for', async t => {
+  const app = await startOutbound(t)
+  const server = net.createServer(socket => { socket.on('error', () => {}).once('data', () => socket.write('HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')) }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const request = http.get({ host: '127.0.0.1', port: (server.address() as net.AddressInfo).port })
+  request.on('information', () => request.abort()).on('error', () => {})
+  await once(request, 'close')
+  await expectOutbound(t, app, { [`GET 127.0.0.1:${(server.address() as net.AddressInfo).port} 200`]: 1 })
+})
+
+t.test('counts a response that is given up unread, without listeners, after its connection has closed', async t => {
+  const app = await startOutbound(t)
+  const request = http.get(`${url}/ok`, { agent: new http.Agent({ keepAlive: false }) })
+  const closed = once(request, 'close')
+  const [response] = await once(request, 'response') as [IncomingMessage]
+  await closed
+  response.removeAllListeners()
+  response.destroy()
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
+})
+
+t.test('leaves requests alone that were made without the constructor', async t => {
+  const app = await startOutbound(t)
+  t.equal(http.ClientRequest.prototype.emit.call(Object.create(http.ClientRequest.prototype) as ClientRequest, 'socket'), false)
+  t.equal(app.vitals.read('vitals_record_errors_total', { metric: 'http_client_request_duration_seconds' }), undefined)
+  await expectOutbound(t, app, {})
+})
+
 t.test('counts a response that has lost all its listeners', async t => {
   const app = await startOutbound(t)
   const request = http.get(`${url}/ok`)

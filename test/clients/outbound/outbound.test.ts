@@ -2,6 +2,7 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import net from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { createRegistry } from '../../../lib/index.ts'
@@ -188,7 +189,16 @@ t.test('leaves the subscribers of others alone, and survives messages of another
   for (const { name, listener } of subscribers) diagnosticsChannel.subscribe(name, listener)
   const { app, vitals, warnings } = await openStore(t, { outbound: true })
   for (const name of CHANNELS) diagnosticsChannel.channel(name).publish({})
-  t.equal(http.ClientRequest.prototype.emit.call(new EventEmitter() as never, 'socket'), false)
+  const unreadable = <T extends object> (object: T): T => new Proxy(object, {
+    get (target, key, receiver) {
+      if (typeof key === 'symbol' && key.description === 'vitals.outbound') throw new Error('not to be read')
+      return Reflect.get(target, key, receiver) as unknown
+    }
+  })
+  const request = unreadable(new EventEmitter()) as http.ClientRequest
+  t.equal(http.ClientRequest.prototype.emit.call(request, 'socket'), false)
+  for (const event of ['end', 'close']) t.equal(Object.assign(new http.IncomingMessage(new net.Socket()), { req: request }).emit(event), false)
+  t.throws(() => { (http.Agent.prototype as never as { addRequest (request: unknown): void }).addRequest.call(http.globalAgent, request) })
   t.equal(heard.length, CHANNELS.length)
   await get('/ok')
   await app.close()
