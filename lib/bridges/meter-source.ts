@@ -2,9 +2,13 @@ import type { CollectionResult, MetricData, MetricReader, ScopeMetrics } from '@
 import type { Registry } from '../series/registry.ts'
 import type { FamilySnapshot, SnapshotSource } from '../series/snapshot.ts'
 import { MeterFamily } from './meter-family.ts'
+import { releasingTimers } from './releasing-timers.ts'
 
-/** How long callbacks of observable instruments may take, in ms: a scrape does not wait longer for them. */
-const CALLBACK_TIMEOUT_MS = 1_000
+/**
+ * How long callbacks of observable instruments may take, in ms: a scrape does not wait longer for them. The SDK's timers for it are told
+ * from all others by the fraction.
+ */
+const CALLBACK_TIMEOUT_MS = 1_000.5
 
 /**
  * What is recorded through OpenTelemetry meters. Each collection takes what came since the last one and adds it to series of
@@ -37,7 +41,7 @@ export class MeterSource implements SnapshotSource {
 
   async #read (): Promise<void> {
     try {
-      const { resourceMetrics, errors } = await this.#reader.collect({ timeoutMillis: CALLBACK_TIMEOUT_MS })
+      const { resourceMetrics, errors } = await releasingTimers(CALLBACK_TIMEOUT_MS, () => this.#reader.collect({ timeoutMillis: CALLBACK_TIMEOUT_MS }))
       this.#report(errors)
       for (const metrics of resourceMetrics.scopeMetrics) this.#absorb(metrics)
     } catch (error) {

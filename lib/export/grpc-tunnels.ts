@@ -2,8 +2,9 @@ import http from 'node:http'
 import type { ClientRequest } from 'node:http'
 import { yieldPush } from './lone-pushes.ts'
 
-interface Agent {
-  addRequest: (request: ClientRequest, ...rest: unknown[]) => void
+/** What is used of an agent besides its public interface. */
+interface Agent extends http.Agent {
+  addRequest (request: ClientRequest & { agent?: unknown }, ...rest: unknown[]): void
 }
 
 const tunnels = new WeakSet<object>()
@@ -13,28 +14,23 @@ export function isTunnel (request: object): boolean {
   return tunnels.has(request)
 }
 
-/**
- * Runs what connects to a proxy: the library of gRPC asks it by a request that it hands to nobody. Of an agent that takes no new property
- * the request is not had.
- */
+/** Runs what connects to a proxy: the library of gRPC asks it by a request that it hands to nobody. */
 export function openTunnel<T> (connect: () => T): { readonly connecting: T, readonly request: ClientRequest | undefined } {
   // Applications put agents of their own there.
-  const agent = http.globalAgent as unknown as Agent
+  const agent = http.globalAgent as Agent
   let made: ClientRequest | undefined
-  const own = Object.getOwnPropertyDescriptor(agent, 'addRequest')
-  const original = agent.addRequest
-  const addRequest: Agent['addRequest'] = function (this: Agent, request, ...rest) {
+  const addRequest: Agent['addRequest'] = (request, ...rest) => {
     made = request
     tunnels.add(request)
-    original.call(this, request, ...rest)
+    request.agent = agent
+    agent.addRequest(request, ...rest)
   }
-  if (!Reflect.defineProperty(agent, 'addRequest', { value: addRequest, writable: true, enumerable: true, configurable: true })) return { connecting: connect(), request: undefined }
+  // Another in its place, since some take no new property. That has none itself, so nothing binds what it says of them.
+  http.globalAgent = new Proxy(Object.create(agent) as Agent, { get: (_, name) => name === 'addRequest' ? addRequest : Reflect.get(agent, name) as unknown })
   try {
-    const connecting = connect()
-    return { connecting, request: made }
+    return { connecting: connect(), request: made }
   } finally {
-    if (own === undefined) Reflect.deleteProperty(agent, 'addRequest')
-    else Object.defineProperty(agent, 'addRequest', own)
+    http.globalAgent = agent
   }
 }
 

@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import { metrics } from '@opentelemetry/api'
 import { AggregationTemporality, AggregationType, InMemoryMetricExporter, InstrumentType, MeterProvider, MetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import t from 'tap'
@@ -110,6 +111,32 @@ t.test('a callback that fails or never ends is reported once, and the rest is sh
   t.equal(sampleValue(two, 'orders_total', scope), 1)
   t.equal(warnings.length, 1)
   t.match(warnings[0], /OpenTelemetry meters could not be read in full/)
+})
+
+t.test('timers that callbacks make are as ever, and so is what makes them', async t => {
+  const { scrape } = await openStore(t)
+  const meter = metrics.getMeter('shop')
+  const { setTimeout: original } = globalThis
+  t.teardown(() => { globalThis.setTimeout = original })
+  const seen: unknown[] = []
+  meter.createObservableGauge('depth').addCallback(async result => {
+    const timer = setTimeout(() => {}, 1_000)
+    seen.push(timer.hasRef())
+    clearTimeout(timer)
+    await promisify(setTimeout)(1)
+    result.observe(1)
+  })
+  t.equal(sampleValue(await scrape(), 'depth', { otel_scope_name: 'shop', otel_scope_version: '' }), 1)
+  t.equal(globalThis.setTimeout, original)
+  const replaced = ((...given: Parameters<typeof original>) => original(...given)) as typeof original
+  meter.createObservableGauge('width').addCallback(() => { globalThis.setTimeout = replaced })
+  await scrape()
+  t.equal(globalThis.setTimeout, replaced, 'what a callback puts there stays')
+  Object.defineProperty(globalThis, 'setTimeout', { value: original, writable: false })
+  t.teardown(() => Object.defineProperty(globalThis, 'setTimeout', { value: original, writable: true }))
+  await scrape()
+  t.equal(globalThis.setTimeout, original, 'and what cannot be replaced is used as it is')
+  t.same(seen, [true, true, true])
 })
 
 t.test('an exponential histogram is shown with its own bounds, and pushed as it is', async t => {

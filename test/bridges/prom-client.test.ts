@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import * as platformatic from '@platformatic/prom-client'
 import * as successor from '@prometheus-io/client'
 import * as promClient from 'prom-client'
@@ -12,8 +9,6 @@ import type { ParsedExposition } from '../support/exposition-grammar.ts'
 import { findSample, parseExposition, sampleValue } from '../support/exposition-grammar.ts'
 import { startPushgateway } from '../support/pushgateway.ts'
 import { openStore } from '../support/store.ts'
-
-const service = fileURLToPath(new URL('../support/collecting-service.ts', import.meta.url))
 
 const CLIENTS = { 'prom-client': promClient, '@prometheus-io/client': successor, '@platformatic/prom-client': platformatic } as unknown as Record<string, typeof promClient>
 
@@ -126,15 +121,6 @@ t.test('a registry that fails or never ends shows what was read last', async t =
   behaviour = () => new Promise(() => {})
   t.equal(sampleValue(await store.scrape(), 'depth'), 3)
   t.match(store.warnings.slice(1), [/took longer than 1000 ms/])
-})
-
-t.test('a registry that never answers holds the process only for whoever waits', async t => {
-  const says = async (...waitsFor: string[]): Promise<string> => {
-    const child = spawn(process.execPath, [...process.execArgv, service, ...waitsFor], { stdio: ['ignore', 'pipe', 'inherit'] })
-    t.teardown(() => child.kill('SIGKILL'))
-    return await text(child.stdout)
-  }
-  t.same(await Promise.all([says(), says('render'), says('scrape'), says('json')]), ['left\n', 'rendered\nran out of time\n', '200\nran out of time\n', 'listed\nran out of time\n'])
 })
 
 t.test('refuses what is no registry', async t => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import diagnosticsChannel from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import http from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -54,21 +55,36 @@ t.test('a method that somebody has put on the agent of the process is called and
   t.equal(agent.addRequest, own)
 })
 
-t.test('an agent of the process that cannot be changed is left alone', async t => {
+t.test('an agent of the process that cannot be changed is used as it is', async t => {
+  class StrictAgent extends http.Agent {
+    readonly #scheme = 'http:'
+    scheme (): string { return this.#scheme }
+  }
   const receiver = await startReceiver(t)
   const { url, asked } = await startConnectProxy(t)
   process.env['grpc_proxy'] = url
   const { globalAgent } = http
-  http.globalAgent = Object.preventExtensions(new http.Agent())
+  const agent = Object.preventExtensions(Object.defineProperties(new StrictAgent(), {
+    addRequest: { value: Reflect.get(http.Agent.prototype, 'addRequest') },
+    protocol: { get (this: StrictAgent) { return this.scheme() } }
+  }))
+  http.globalAgent = agent
   t.teardown(() => {
     delete process.env['grpc_proxy']
     http.globalAgent = globalAgent
   })
-  const { vitals } = await openStore(t, { otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
+  const agents = new Set<unknown>()
+  const made = ({ request }: { readonly request: object }): void => { agents.add(Reflect.get(request, 'agent')) }
+  diagnosticsChannel.subscribe('http.client.request.start', made as never)
+  t.teardown(() => diagnosticsChannel.unsubscribe('http.client.request.start', made as never))
+  const { vitals, scrape } = await openStore(t, { outbound: true, otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
   vitals.counter({ name: 'tasks_total', help: 'Tasks.' }).inc(3)
   await vitals.push()
   t.equal(receiver.take().metrics.get('fastify-vitals tasks_total')?.points[0]!.value, 3)
   t.same(asked, [new URL(receiver.grpcUrl).host])
+  t.equal(http.globalAgent, agent)
+  t.same(agents, new Set([agent]), 'the request has the agent of the process')
+  t.equal((await scrape()).get('http_client_requests_total')?.samples.length ?? 0, 0, 'none of the application\'s')
 })
 
 t.test('what is asked of the proxy is none of the application\'s requests where it waits for one of those either', async t => {

@@ -1,0 +1,19 @@
+/**
+ * Runs something whose timers of exactly `delayMs` keep no process alive, for libraries that hand theirs to nobody. Only timers that are
+ * made before it returns, in the same turn: what it awaits makes its own as ever, and so does everybody else.
+ */
+export function releasingTimers<T> (delayMs: number, run: () => T): T {
+  const original = globalThis.setTimeout
+  const releasing = new Proxy(original, {
+    apply (target, receiver, args) {
+      const timer = Reflect.apply(target, receiver, args) as NodeJS.Timeout
+      return args[1] === delayMs ? timer.unref() : timer
+    }
+  })
+  if (!Reflect.set(globalThis, 'setTimeout', releasing)) return run()
+  try {
+    return run()
+  } finally {
+    if (globalThis.setTimeout === releasing) globalThis.setTimeout = original
+  }
+}
