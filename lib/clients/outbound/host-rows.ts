@@ -1,3 +1,4 @@
+import type { Batch } from '../../series/batch.ts'
 import type { GaugeSeries } from '../../series/gauge.ts'
 import type { HistogramSeries } from '../../series/histogram.ts'
 import type { OutboundMetrics } from './outbound-metrics.ts'
@@ -63,23 +64,33 @@ export class MethodRows {
   readonly #metrics: OutboundMetrics
   readonly #labels: readonly [method: string, host: string]
   readonly #durations = new Map<number, HistogramSeries>()
+  readonly #noted: Batch
 
   constructor (metrics: OutboundMetrics, host: HostRows, method: string, hostLabel: string) {
     this.host = host
     this.#metrics = metrics
     this.#labels = [method, hostLabel]
+    this.#noted = metrics.registry.batch(2, (cells, at) => { this.#observe(cells[at]!, cells[at + 1]!) })
   }
 
-  /** Records one request; status 0 stands for no response. */
+  /** Records one request; status 0 stands for no response. A hot path, measured in bench. */
   record (status: number, seconds: number): void {
-    let duration = this.#durations.get(status)
-    if (duration === undefined) this.#durations.set(status, duration = this.#metrics.duration.bind(this.#values(status)))
-    duration.observe(seconds)
+    const noted = this.#noted
+    const at = noted.next()
+    if (at < 0) return this.#observe(status, seconds)
+    noted.cells[at] = status
+    noted.cells[at + 1] = seconds
   }
 
   /** Notes why a request that is recorded failed. */
   fail (status: number, errorType: string, seconds: number): void {
     this.#metrics.errorDuration?.bind([...this.#values(status), errorType]).observe(seconds)
+  }
+
+  #observe (status: number, seconds: number): void {
+    let duration = this.#durations.get(status)
+    if (duration === undefined) this.#durations.set(status, duration = this.#metrics.duration.bind(this.#values(status)))
+    duration.observe(seconds)
   }
 
   #values (status: number): string[] {

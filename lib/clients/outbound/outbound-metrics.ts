@@ -8,7 +8,8 @@ import type { Schemes } from './schemes.ts'
 export class OutboundMetrics {
   readonly duration: Histogram<string>
   readonly inProgress: Gauge<string>
-  readonly #registry: Registry
+  /** The store that they are in. */
+  readonly registry: Registry
   readonly #errorDefinition: HistogramDefinition<string>
   #errorDuration: Histogram<string> | undefined
 
@@ -16,7 +17,7 @@ export class OutboundMetrics {
     const toAttributes = toOutboundAttributes(schemes)
     const labels = ['method', 'host', 'status']
     const otlp = { name: 'http.client.request.duration', unit: 's', toAttributes }
-    this.#registry = registry
+    this.registry = registry
     this.duration = registry.histogram({
       name: 'http_client_request_duration_seconds',
       help: 'Time from the creation of an outbound request to the end of its response\'s body.',
@@ -47,6 +48,6 @@ export class OutboundMetrics {
 
   /** Keeps durations by error from now on, which OpenTelemetry wants as `error.type`. */
   keepErrorTypes (): void {
-    this.#errorDuration ??= this.#registry.hiddenHistogram(this.#errorDefinition)
+    this.#errorDuration ??= this.registry.hiddenHistogram(this.#errorDefinition)
   }
 }

@@ -2,6 +2,7 @@ import { thrown } from '../../errors.ts'
 import type { Registry } from '../../series/registry.ts'
 import type { Traces } from '../../series/traces.ts'
 import { TraceAsker } from '../../series/traces.ts'
+import type { MethodRows } from './host-rows.ts'
 import { HostRows } from './host-rows.ts'
 import { OutboundMetrics } from './outbound-metrics.ts'
 import { OutboundRequest } from './outbound-request.ts'
@@ -20,6 +21,8 @@ export class OutboundRecorder {
   readonly #traces: TraceAsker | undefined
   /** By origin, as the client writes it. */
   readonly #hosts = new Map<string, HostRows>()
+  /** What was asked for last, which most requests ask for again. */
+  #last: { readonly origin: string, readonly method: string, readonly rows: MethodRows } | undefined
 
   constructor (registry: Registry, traces: Traces | undefined) {
     this.#schemes = new Schemes(registry.limits.seriesPerMetric)
@@ -29,7 +32,9 @@ export class OutboundRecorder {
 
   /** A request was created; `origin` is a URL of which only scheme, host and port are looked at. */
   begin (origin: string, method: string): OutboundRequest {
-    return new OutboundRequest((this.#hosts.get(origin) ?? this.#add(origin)).of(method), this.#traces)
+    const last = this.#last
+    const rows = last !== undefined && last.origin === origin && last.method === method ? last.rows : this.#rowsOf(origin, method)
+    return new OutboundRequest(rows, this.#traces)
   }
 
   /** Nothing more will be seen: the gauges go back to rest. */
@@ -56,6 +61,12 @@ export class OutboundRecorder {
   /** What a listener threw that could not read what it was told: counted, and logged once. */
   unreadable (error: unknown): void {
     this.metrics.duration.fault('value', `an outbound request could not be read: ${thrown(error)}`)
+  }
+
+  #rowsOf (origin: string, method: string): MethodRows {
+    const rows = (this.#hosts.get(origin) ?? this.#add(origin)).of(method)
+    this.#last = { origin, method, rows }
+    return rows
   }
 
   #add (origin: string): HostRows {
