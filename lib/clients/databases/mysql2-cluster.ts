@@ -13,8 +13,11 @@ export interface Cluster {
 
 type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
 
-/** A pool cluster: its pools as they come and go, and the statements of `of()` that get no connection from any of them. */
-export function attachCluster (cluster: Cluster, db: DbClient, attachPool: (pool: object) => Attachment): Attachment {
+/**
+ * A pool cluster: its pools as they come and go, and the statements of `of()` that get no connection from any of them. A pool for which
+ * `attachPool` gives nothing is observed by itself: it is offered again, since that may end.
+ */
+export function attachCluster (cluster: Cluster, db: DbClient, attachPool: (pool: object) => Attachment | undefined): Attachment {
   const pools = new Map<object, Attachment>()
   const namespaces = new Map<object, () => void>()
   const follow = (): void => {
@@ -25,7 +28,8 @@ export function attachCluster (cluster: Cluster, db: DbClient, attachPool: (pool
       pools.delete(pool)
     }
     for (const pool of present) {
-      if (!pools.has(pool)) pools.set(pool, attachPool(pool))
+      const attachment = pools.has(pool) ? undefined : attachPool(pool)
+      if (attachment !== undefined) pools.set(pool, attachment)
     }
     for (const namespace of Object.values(cluster._namespaces ?? {})) {
       if (!namespaces.has(namespace)) namespaces.set(namespace, observeNamespace(namespace, db))
