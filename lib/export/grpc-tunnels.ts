@@ -2,10 +2,10 @@ import http from 'node:http'
 import type { ClientRequest } from 'node:http'
 import { yieldPush } from './lone-pushes.ts'
 
-/** What is used of an agent besides its public interface. */
-interface Agent extends http.Agent {
-  addRequest (request: ClientRequest & { agent?: unknown }, ...rest: unknown[]): void
-}
+/** An agent's method that takes a request. */
+type AddRequest = (this: unknown, request: ClientRequest, ...rest: unknown[]) => void
+
+const ADD_REQUEST = 'addRequest'
 
 const tunnels = new WeakSet<object>()
 
@@ -17,21 +17,33 @@ export function isTunnel (request: object): boolean {
 /** Runs what connects to a proxy: the library of gRPC asks it by a request that it hands to nobody. */
 export function openTunnel<T> (connect: () => T): { readonly connecting: T, readonly request: ClientRequest | undefined } {
   // Applications put agents of their own there.
-  const agent = http.globalAgent as Agent
+  const { globalAgent: agent } = http
+  const original = Reflect.get(agent, ADD_REQUEST) as AddRequest
   let made: ClientRequest | undefined
-  const addRequest: Agent['addRequest'] = (request, ...rest) => {
-    made = request
-    tunnels.add(request)
-    request.agent = agent
-    agent.addRequest(request, ...rest)
+  const tap: AddRequest = function (request, ...rest) {
+    if (request.method === 'CONNECT') {
+      made = request
+      tunnels.add(request)
+    }
+    original.call(this, request, ...rest)
   }
-  // Another in its place, since some take no new property. That has none itself, so nothing binds what it says of them.
-  http.globalAgent = new Proxy(Object.create(agent) as Agent, { get: (_, name) => name === 'addRequest' ? addRequest : Reflect.get(agent, name) as unknown })
+  const holder = holderOf(agent)
+  const own = Object.getOwnPropertyDescriptor(holder, ADD_REQUEST)
+  Reflect.defineProperty(holder, ADD_REQUEST, { value: tap, writable: true, enumerable: own?.enumerable ?? false, configurable: true })
   try {
     return { connecting: connect(), request: made }
   } finally {
-    http.globalAgent = agent
+    if (Object.getOwnPropertyDescriptor(holder, ADD_REQUEST)?.value === tap) {
+      if (own === undefined) Reflect.deleteProperty(holder, ADD_REQUEST)
+      else Object.defineProperty(holder, ADD_REQUEST, own)
+    }
   }
+}
+
+/** The agent, or where it takes no new property, what it has the method from. */
+function holderOf (agent: object): object {
+  const parent = Object.getPrototypeOf(agent) as object | null
+  return parent === null || Object.isExtensible(agent) || Object.hasOwn(agent, ADD_REQUEST) ? agent : holderOf(parent)
 }
 
 /** Has that request keep no process alive. Call what it returns when it is over. */

@@ -1,11 +1,15 @@
 /** How many records a batch takes before it adds them up. */
 const RECORDS = 16
 
+/** So many batches are held until somebody reads: among them may be some that nobody else knows any more. */
+const MOST_UNSETTLED = 1_000
+
 /** Which batches have something to add up: whoever reads, removes or resets series settles them first. */
 export class Unsettled {
   readonly #batches: Batch[] = []
 
   add (batch: Batch): void {
+    if (this.#batches.length >= MOST_UNSETTLED) this.settle()
     this.#batches.push(batch)
   }
 
@@ -27,6 +31,7 @@ export class Batch {
   readonly #unsettled: Unsettled
   #end = 0
   #isListed = false
+  #isAdding = false
 
   /** `record` gets the place of a record's first number. Without a list each record is to be made at once. */
   constructor (width: number, record: (cells: Float64Array, at: number) => void, unsettled: Unsettled | undefined) {
@@ -51,7 +56,8 @@ export class Batch {
   }
 
   #begin (): -1 {
-    if (this.cells.length === 0) return -1
+    // Who is told of a record may make one.
+    if (this.cells.length === 0 || this.#isAdding) return -1
     this.#add()
     this.#end = this.#width
     if (!this.#isListed) {
@@ -63,7 +69,13 @@ export class Batch {
 
   /** The place of the first record stays empty: that one was not noted. */
   #add (): void {
-    for (let at = this.#width; at < this.#end; at += this.#width) this.#record(this.cells, at)
+    const end = this.#end
     this.#end = 0
+    this.#isAdding = true
+    try {
+      for (let at = this.#width; at < end; at += this.#width) this.#record(this.cells, at)
+    } finally {
+      this.#isAdding = false
+    }
   }
 }

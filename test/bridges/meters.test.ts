@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { metrics } from '@opentelemetry/api'
 import { AggregationTemporality, AggregationType, InMemoryMetricExporter, InstrumentType, MeterProvider, MetricReader, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
@@ -114,29 +115,37 @@ t.test('a callback that fails or never ends is reported once, and the rest is sh
 })
 
 t.test('timers that callbacks make are as ever, and so is what makes them', async t => {
-  const { scrape } = await openStore(t)
+  const { scrape, warnings } = await openStore(t)
   const meter = metrics.getMeter('shop')
   const { setTimeout: original } = globalThis
   t.teardown(() => { globalThis.setTimeout = original })
   const seen: unknown[] = []
   meter.createObservableGauge('depth').addCallback(async result => {
     const timer = setTimeout(() => {}, 1_000)
-    seen.push(timer.hasRef())
+    const canPromise = promisify.custom in setTimeout
+    seen.push([typeof timer === 'number' || timer.hasRef(), canPromise])
     clearTimeout(timer)
-    await promisify(setTimeout)(1)
+    if (canPromise) await promisify(setTimeout)(1)
+    else await setImmediate()
     result.observe(1)
   })
   t.equal(sampleValue(await scrape(), 'depth', { otel_scope_name: 'shop', otel_scope_version: '' }), 1)
   t.equal(globalThis.setTimeout, original)
   const replaced = ((...given: Parameters<typeof original>) => original(...given)) as typeof original
-  meter.createObservableGauge('width').addCallback(() => { globalThis.setTimeout = replaced })
+  const replace = (): void => { globalThis.setTimeout = replaced }
+  const width = meter.createObservableGauge('width')
+  width.addCallback(replace)
   await scrape()
+  width.removeCallback(replace)
   t.equal(globalThis.setTimeout, replaced, 'what a callback puts there stays')
   Object.defineProperty(globalThis, 'setTimeout', { value: original, writable: false })
   t.teardown(() => Object.defineProperty(globalThis, 'setTimeout', { value: original, writable: true }))
   await scrape()
   t.equal(globalThis.setTimeout, original, 'and what cannot be replaced is used as it is')
-  t.same(seen, [true, true, true])
+  Object.defineProperty(globalThis, 'setTimeout', { value: (...given: Parameters<typeof original>) => Number(original(...given)), writable: true })
+  t.equal(sampleValue(await scrape(), 'depth', { otel_scope_name: 'shop', otel_scope_version: '' }), 1, 'timers need not be of Node\'s kind')
+  t.same(seen, [[true, true], [true, true], [true, true], [true, false]])
+  t.same(warnings, [])
 })
 
 t.test('an exponential histogram is shown with its own bounds, and pushed as it is', async t => {

@@ -64,10 +64,7 @@ t.test('an agent of the process that cannot be changed is used as it is', async 
   const { url, asked } = await startConnectProxy(t)
   process.env['grpc_proxy'] = url
   const { globalAgent } = http
-  const agent = Object.preventExtensions(Object.defineProperties(new StrictAgent(), {
-    addRequest: { value: Reflect.get(http.Agent.prototype, 'addRequest') },
-    protocol: { get (this: StrictAgent) { return this.scheme() } }
-  }))
+  const agent = Object.preventExtensions(Object.defineProperty(new StrictAgent(), 'protocol', { get (this: StrictAgent) { return this.scheme() } }))
   http.globalAgent = agent
   t.teardown(() => {
     delete process.env['grpc_proxy']
@@ -79,11 +76,36 @@ t.test('an agent of the process that cannot be changed is used as it is', async 
   t.teardown(() => diagnosticsChannel.unsubscribe('http.client.request.start', made as never))
   const { vitals, scrape } = await openStore(t, { outbound: true, otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
   vitals.counter({ name: 'tasks_total', help: 'Tasks.' }).inc(3)
+  const inherited = Reflect.get(http.Agent.prototype, 'addRequest') as unknown
   await vitals.push()
   t.equal(receiver.take().metrics.get('fastify-vitals tasks_total')?.points[0]!.value, 3)
   t.same(asked, [new URL(receiver.grpcUrl).host])
-  t.equal(http.globalAgent, agent)
+  t.equal(Reflect.get(http.Agent.prototype, 'addRequest'), inherited)
   t.same(agents, new Set([agent]), 'the request has the agent of the process')
+  t.equal((await scrape()).get('http_client_requests_total')?.samples.length ?? 0, 0, 'none of the application\'s')
+})
+
+t.test('who names the agent of the process for each request, and who changes it meanwhile, changes nothing', async t => {
+  const receiver = await startReceiver(t)
+  const { url, asked } = await startConnectProxy(t)
+  process.env['grpc_proxy'] = url
+  const { globalAgent, request } = http
+  t.teardown(() => {
+    delete process.env['grpc_proxy']
+    http.globalAgent = globalAgent
+    http.request = request
+  })
+  const agent = http.globalAgent = new http.Agent()
+  const { addRequest } = agent as unknown as { addRequest: unknown }
+  http.request = function (options: http.RequestOptions, ...rest: never[]) {
+    const made = request({ ...options, agent }, ...rest)
+    Object.assign(agent, { addRequest })
+    return made
+  } as typeof request
+  const { vitals, scrape } = await openStore(t, { outbound: true, otlp: { protocol: 'grpc', endpoint: receiver.grpcUrl, intervalMs: 3_600_000 } })
+  await vitals.push()
+  t.same(asked, [new URL(receiver.grpcUrl).host])
+  t.equal(Object.getOwnPropertyDescriptor(agent, 'addRequest')?.value, addRequest, 'what somebody puts there meanwhile stays')
   t.equal((await scrape()).get('http_client_requests_total')?.samples.length ?? 0, 0, 'none of the application\'s')
 })
 

@@ -88,6 +88,46 @@ t.test('what was noted before a removal or a reset goes with it', async t => {
   }
 })
 
+t.test('batches that nobody reads are settled after a thousand others', async t => {
+  const registry = new Registry()
+  const histogram = registry.histogram({ name: 'work_seconds', help: 'Work.', unit: 'seconds', buckets: [1] })
+  let added = 0
+  const note = (): void => {
+    const batch = registry.batch(1, (cells, at) => {
+      added++
+      histogram.observe(cells[at]!)
+    })
+    for (let i = 0; i < 2; i++) {
+      const at = batch.next()
+      if (at < 0) histogram.observe(1)
+      else batch.cells[at] = 1
+    }
+  }
+  for (let i = 0; i < 1_000; i++) note()
+  t.equal(added, 0)
+  note()
+  t.equal(added, 1_000)
+  t.equal((registry.read('work_seconds') as { count: number }).count, 2_002)
+})
+
+t.test('who is told of a record makes one', async t => {
+  const registry = new Registry()
+  const histogram = registry.histogram({ name: 'work_seconds', help: 'Work.', unit: 'seconds', buckets: [1] })
+  let left = 40
+  const batch = registry.batch(1, (cells, at) => {
+    histogram.observe(cells[at]!)
+    if (left-- > 0) note(2)
+  })
+  function note (value: number): void {
+    const at = batch.next()
+    if (at < 0) histogram.observe(value)
+    else batch.cells[at] = value
+  }
+  for (let i = 0; i < 60; i++) note(1)
+  const { count, sum } = registry.read('work_seconds') as { count: number, sum: number }
+  t.same([count, sum], [100, 140])
+})
+
 t.test('a store with exemplars makes each record while its trace is known', async t => {
   everyRecordAtOnce(t, new Registry({ traces: new Traces({ read: () => undefined, canTrace: () => false, rest: () => {} }) }), 40)
 })

@@ -20,7 +20,9 @@ type Callback = (this: unknown, error: unknown, ...rest: unknown[]) => unknown
 export function attachCluster (cluster: Cluster, db: DbClient, attachPool: (pool: object) => Attachment | undefined): Attachment {
   const pools = new Map<object, Attachment>()
   const namespaces = new Map<object, () => void>()
+  let lacksSome = false
   const follow = (): void => {
+    lacksSome = false
     const present = new Set(Object.values(cluster._nodes).map(({ pool }) => pool))
     for (const [pool, attachment] of pools) {
       if (present.has(pool)) continue
@@ -30,11 +32,13 @@ export function attachCluster (cluster: Cluster, db: DbClient, attachPool: (pool
     for (const pool of present) {
       const attachment = pools.has(pool) ? undefined : attachPool(pool)
       if (attachment !== undefined) pools.set(pool, attachment)
+      lacksSome ||= !pools.has(pool)
     }
     for (const namespace of Object.values(cluster._namespaces ?? {})) {
-      if (!namespaces.has(namespace)) namespaces.set(namespace, observeNamespace(namespace, db))
+      if (!namespaces.has(namespace)) namespaces.set(namespace, observeNamespace(namespace, db, begun))
     }
   }
+  const begun = (): void => { if (lacksSome) follow() }
   follow()
   const restore = ['add', '_removeNode', 'of'].filter(name => name in cluster).map(name => wrapMethod(cluster, name, (receiver, original, args) => {
     const result = Reflect.apply(original, receiver, args)
@@ -49,11 +53,12 @@ export function attachCluster (cluster: Cluster, db: DbClient, attachPool: (pool
   }
 }
 
-/** The pools time the checkouts themselves. */
-function observeNamespace (namespace: object, db: DbClient): () => void {
+/** The pools time the checkouts themselves. `begun` is called before each statement and checkout. */
+function observeNamespace (namespace: object, db: DbClient, begun: () => void): () => void {
   /** The statement of `query()` or `execute()` until it asks for a connection, which it does at once. */
   let asking: StatementRow | undefined
   const restoreRuns = ['query', 'execute'].map(name => wrapMethod(namespace, name, (receiver, original, args) => {
+    begun()
     asking = db.statement(textOf(args[0]))
     try {
       return Reflect.apply(original, receiver, args)
@@ -64,6 +69,7 @@ function observeNamespace (namespace: object, db: DbClient): () => void {
   const restoreCheckout = wrapMethod(namespace, 'getConnection', (receiver, original, args) => {
     const statement = asking
     asking = undefined
+    begun()
     // It asks again, with the same callback, where another pool may have one.
     if (statement === undefined) return Reflect.apply(original, receiver, args)
     const [callback] = args as [Callback]

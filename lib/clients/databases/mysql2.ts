@@ -86,7 +86,7 @@ function isConnection (client: object): boolean {
 
 function attachCore (core: object, context: ClientContext, copy?: object): Attachment {
   if (isPool(core)) return attachPool(core, context, copy)
-  if (isCluster(core)) return attachCluster(core, context.db('mysql'), pool => context.observed.has(pool) ? undefined : attachBehind(core, pool, context, () => attachCore(pool, context)))
+  if (isCluster(core)) return attachCluster(core, context.db('mysql'), pool => context.observed.has(pool) ? undefined : context.attachPart(() => attachBehind(core, pool, context, () => attachCore(pool, context))))
   const connection = new Mysql2Connection(core, context.db('mysql', (core as { config?: { database?: string } }).config?.database))
   return { detach: () => connection.detach() }
 }

@@ -64,27 +64,35 @@ export class MethodRows {
   readonly #metrics: OutboundMetrics
   readonly #labels: readonly [method: string, host: string]
   readonly #durations = new Map<number, HistogramSeries>()
+  /** Successes of the status that came first: those of others are rare, and their series begin with them. */
   readonly #noted: Batch
+  #usualStatus = -1
 
   constructor (metrics: OutboundMetrics, host: HostRows, method: string, hostLabel: string) {
     this.host = host
     this.#metrics = metrics
     this.#labels = [method, hostLabel]
-    this.#noted = metrics.registry.batch(2, (cells, at) => { this.#observe(cells[at]!, cells[at + 1]!) })
+    this.#noted = metrics.registry.batch(1, (cells, at) => { this.#observe(this.#usualStatus, cells[at]!) })
   }
 
-  /** Records one request; status 0 stands for no response. A hot path, measured in bench. */
-  record (status: number, seconds: number): void {
+  /** Records one that succeeded: the hot path, measured in bench. */
+  succeeded (status: number, seconds: number): void {
+    if (status !== this.#usualStatus) return this.#begin(status, seconds)
     const noted = this.#noted
     const at = noted.next()
-    if (at < 0) return this.#observe(status, seconds)
-    noted.cells[at] = status
-    noted.cells[at + 1] = seconds
+    if (at < 0) this.#observe(status, seconds)
+    else noted.cells[at] = seconds
   }
 
-  /** Notes why a request that is recorded failed. */
-  fail (status: number, errorType: string, seconds: number): void {
+  /** Records one that failed, and why; status 0 stands for no response. */
+  failed (status: number, errorType: string, seconds: number): void {
+    this.#observe(status, seconds)
     this.#metrics.errorDuration?.bind([...this.#values(status), errorType]).observe(seconds)
+  }
+
+  #begin (status: number, seconds: number): void {
+    if (this.#usualStatus < 0) this.#usualStatus = status
+    this.#observe(status, seconds)
   }
 
   #observe (status: number, seconds: number): void {

@@ -40,8 +40,8 @@ export class OutboundRequest {
     const seconds = (performance.now() - this.#startMs) / 1_000
     this.#traces?.hold(this.#trace)
     this.#rows.host.end(this.#raised)
-    this.#rows.record(this.status, seconds)
-    if (errorType !== undefined) this.#rows.fail(this.status, errorType, seconds)
+    if (errorType === undefined) this.#rows.succeeded(this.status, seconds)
+    else this.#rows.failed(this.status, errorType, seconds)
     this.#traces?.release()
   }
 }

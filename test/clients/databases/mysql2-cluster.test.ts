@@ -48,23 +48,28 @@ t.test('observes the pools of a cluster, also those that come later', async t =>
   t.equal(count('SELECT', 'cluster'), 3)
 })
 
-t.test('takes over a pool that was instrumented by itself once that has ended', async t => {
-  const cluster = open(t)
-  cluster.add('first', { ...address, connectionLimit: 1 })
-  const { pool } = (cluster as unknown as { readonly _nodes: Readonly<Record<string, { readonly pool: Pool }>> })._nodes['first']!
-  const { vitals, count } = await instrumented(t, pool, 'mysql')
-  vitals.instrument(cluster, { name: 'several' })
-  const countOfCluster = (): unknown => vitals.read('db_queries_total', { system: 'mysql', client: 'several', operation: 'SELECT', table: 'cluster', status: 'success' })
-  const query = async (): Promise<unknown> => await called(done => of(cluster, 'first').query('select 1 from cluster', done))
-  await query()
-  t.same([count('SELECT', 'cluster'), countOfCluster()], [1, 0])
-  t.equal(vitals.uninstrument(pool), true)
-  await query()
-  t.same([count('SELECT', 'cluster'), countOfCluster()], [1, 1])
-  t.equal(vitals.uninstrument(cluster), true)
-  await query()
-  t.same([count('SELECT', 'cluster'), countOfCluster()], [1, 1])
-})
+for (const [title, isKept] of [['asked for anew', false], ['asked for once', true]] as const) {
+  t.test(`takes over a pool that was instrumented by itself once that has ended, of() ${title}`, async t => {
+    const cluster = open(t)
+    cluster.add('first', { ...address, connectionLimit: 1 })
+    const { pool } = (cluster as unknown as { readonly _nodes: Readonly<Record<string, { readonly pool: Pool }>> })._nodes['first']!
+    const { vitals, count } = await instrumented(t, pool, 'mysql')
+    vitals.instrument(cluster, { name: 'several' })
+    const countOfCluster = (): unknown => vitals.read('db_queries_total', { system: 'mysql', client: 'several', operation: 'SELECT', table: 'cluster', status: 'success' })
+    const kept = of(cluster, 'first')
+    const query = async (): Promise<unknown> => await called(done => (isKept ? kept : of(cluster, 'first')).query('select 1 from cluster', done))
+    await query()
+    t.same([count('SELECT', 'cluster'), countOfCluster()], [1, 0])
+    t.equal(vitals.uninstrument(pool), true)
+    await query()
+    t.same([count('SELECT', 'cluster'), countOfCluster()], [1, 1])
+    const connection = await called(done => kept.getConnection(done)) as [PoolConnection]
+    connection[0].release()
+    t.equal(vitals.uninstrument(cluster), true)
+    await query()
+    t.same([count('SELECT', 'cluster'), countOfCluster()], [1, 1])
+  })
+}
 
 t.test('counts a statement that gets no connection from any pool, in each form', async t => {
   const cluster = open(t, { removeNodeErrorCount: 100 })

@@ -292,14 +292,19 @@ t.test('counts through an agent that takes requests in its own way', async t => 
 
 t.test('counts from the first on what such an agent finds no connection for, and what is given up while it looks', async t => {
   const app = await startOutbound(t)
-  const agent = Object.assign(new EventEmitter(), { protocol: 'http:', defaultPort: 80, addRequest: (request: ClientRequest) => { setImmediate(() => request.emit('error', new Error('no way'))) } })
+  const agent = Object.assign(new EventEmitter(), { protocol: 'http:', defaultPort: 80, addRequest () {} })
   const ask = (): ClientRequest => http.get(`${url}/ok`, { agent: agent as unknown as http.Agent })
-  t.match((await once(ask(), 'error'))[0], { message: 'no way' })
+  const refuse = async (request: ClientRequest): Promise<void> => {
+    const failed = once(request, 'error')
+    request.emit('error', new Error('no way'))
+    t.match((await failed)[0], { message: 'no way' })
+  }
+  await refuse(ask())
   const told = ask()
   // Node publishes this itself from 22.12 on.
   diagnosticsChannel.channel('http.client.request.created').publish({ request: told })
   t.strictSame((await readBooks(app)).inProgress, { [host]: 1 })
-  t.match((await once(told, 'error'))[0], { message: 'no way' })
+  await refuse(told)
   const silent = Object.assign(new EventEmitter(), { protocol: 'http:', defaultPort: 80, addRequest (request: ClientRequest & { onSocket (socket: null, error?: Error): void }) { setImmediate(() => request.onSocket(null)) } })
   const given = http.get(`${url}/ok`, { agent: silent as unknown as http.Agent })
   given.abort()

@@ -6,6 +6,7 @@ import net from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { createRegistry } from '../../../lib/index.ts'
+import { turn } from '../../support/gate.ts'
 import { openStore } from '../../support/store.ts'
 import { expectOutbound, startOutbound } from './support/books.ts'
 import { startTarget } from './support/target.ts'
@@ -23,6 +24,8 @@ const get = async (path: string): Promise<string> => {
   const [response] = await once(http.get(`${url}${path}`), 'response') as [IncomingMessage]
   return await text(response)
 }
+/** Gives a request up. */
+const leave = async (request: http.ClientRequest): Promise<void> => { await new Promise(resolve => request.on('error', () => {}).once('close', resolve).destroy()) }
 const taps = (): unknown[] => [[http.Agent, 'addRequest'] as const, [http.ClientRequest, 'emit'] as const, [http.IncomingMessage, 'emit'] as const]
   .map(([{ prototype }, name]) => Object.getOwnPropertyDescriptor(prototype, name)?.value)
 
@@ -86,7 +89,6 @@ t.test('has a gauge at rest after requests that it forgot or lost while they wer
   const app = await startOutbound(t, { registry })
   const inProgress = (): unknown => registry.read('http_client_requests_in_progress', { host })
   const gauge = registry.gauge({ name: 'http_client_requests_in_progress', help: 'Outbound requests whose response has not ended.', labels: ['host'] })
-  const leave = async (request: http.ClientRequest): Promise<void> => { await new Promise(resolve => request.on('error', () => {}).once('close', resolve).destroy()) }
   const silent = async (): Promise<http.ClientRequest> => {
     const request = http.get(`${url}/silent`)
     await once(target.arrivals, '/silent')
@@ -118,6 +120,31 @@ t.test('has hosts beyond the limit in one series, which comes to rest too', asyn
   await new Promise(resolve => request.on('error', () => {}).once('close', resolve).destroy())
   t.equal(await overflow(), '0')
   t.match(await app.vitals.render(), /http_client_requests_total\{overflow="true"\} 1/)
+})
+
+t.test('a series begins with its first request, whatever was counted before and whenever it is read', async t => {
+  const app = await startOutbound(t, { naming: 'semconv' })
+  for (const path of ['/ok', '/ok', '/status/503', '/status/503', '/status/503']) await get(path)
+  await leave(http.get(`${url}/silent`))
+  const lastMs = Date.now()
+  while (Date.now() === lastMs) await turn()
+  const created = [...(await app.vitals.render({ format: 'openmetrics' })).matchAll(/http_client_request_duration_seconds_created\{.*\} (.*)/g)].map(([, seconds]) => Number(seconds) * 1_000)
+  t.equal(created.length, 3)
+  for (const createdMs of created) t.ok(createdMs <= lastMs, `${createdMs} is not after ${lastMs}`)
+})
+
+t.test('what is kept for the way out takes no place from what is shown', async t => {
+  let isKept = false
+  for (let series = 1; !isKept; series++) {
+    const registry = createRegistry({ limits: { series } })
+    const app = await startOutbound(t, { registry, otlp: { endpoint: 'http://127.0.0.1:1', intervalMs: 3_600_000, closeTimeoutMs: 1 } })
+    await get('/ok')
+    await leave(http.get(`${url}/silent`))
+    const hidden = (await registry.collect()).families.find(({ name }) => name === 'http_client_request_error_duration_seconds')
+    isKept = hidden?.banks[0]?.series.some(({ text }) => text.includes(host)) === true
+    if (isKept) t.equal(app.vitals.read('http_client_requests_total', { method: 'GET', host, status: 'error' }), 1, `of ${series} series`)
+    await app.close()
+  }
 })
 
 t.test('is seen by the application that asked for it alone', async t => {
