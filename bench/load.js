@@ -52,6 +52,10 @@ export async function openLoad ({ port, connections, request }) {
         for (const socket of sockets) socket.next()
       })
     },
+    /** Asks for the last time; `run` resolves when that is answered. */
+    stop () {
+      left = 0
+    },
     close () {
       failed = undefined
       for (const socket of sockets) socket.destroy()
