@@ -61,12 +61,16 @@ export class Registry {
   readonly #hidden = new Set<Family>()
   readonly #warnings = new Warnings()
   readonly #keeper: Keeper
+  /** `undefined` in a store that holds nothing. */
+  readonly #self: SelfMetrics | undefined
 
   constructor (options: RegistryOptions = {}) {
     this.constantLabels = Object.freeze({ ...options.constantLabels })
     this.limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits })
     this.traces = options.traces
-    this.#keeper = options.recording === false ? IDLE_KEEPER : this.#createKeeper(options.traces)
+    this.#self = options.recording === false ? undefined : new SelfMetrics(this.limits, options.traces, (key, message) => this.#warnings.once(key, message))
+    this.#keeper = this.#self ?? IDLE_KEEPER
+    for (const family of this.#self?.families ?? []) this.#add(family)
   }
 
   /** A counter; the same definition again returns the same counter. */
@@ -147,6 +151,7 @@ export class Registry {
       askAgain()
     }
     for (const collect of this.#collectors) collect()
+    this.#self?.count(this.#families())
     const copied = new Map<Family, FamilySnapshot['banks']>()
     const families: FamilySnapshot[] = []
     for (const { type, name, help, source } of this.#entries.values()) {
@@ -172,13 +177,6 @@ export class Registry {
     const entry = this.#entries.get(name)
     const series = entry?.source.find(labels)
     return series === undefined ? undefined : readValue(entry!.type, series)
-  }
-
-  #createKeeper (traces: Traces | undefined): Keeper {
-    const self = new SelfMetrics(this.limits, traces, (key, message) => this.#warnings.once(key, message))
-    for (const family of self.families) this.#add(family)
-    this.#collectors.push(() => self.count(this.#families()))
-    return self
   }
 
   * #families (): Generator<Family, void, void> {

@@ -76,7 +76,7 @@ export class SelfMetrics implements Keeper {
     return [this.#held, this.#overflows, this.#faults]
   }
 
-  /** Counts the series of every metric of the store. */
+  /** Counts the series of every metric of the store, once all that is read for a snapshot has been. */
   count (families: Iterable<Family>): void {
     for (const { name, size } of families) this.#held.with({ metric: name }).set(size)
     this.#held.with({ metric: this.#held.name }).set(this.#held.size)

@@ -531,6 +531,15 @@ t.test('switched off, the same interface records nothing', async t => {
   t.equal((await app.inject('/v1/metrics')).statusCode, 404)
 })
 
+t.test('series and faults that come with a snapshot are counted in it', async t => {
+  const { vitals, scrape } = await openStore(t)
+  vitals.gauge({ name: 'depth', help, labels: ['queue'], collect: (gauge: { set: (labels: { queue: string }, value: number) => void }) => { for (const queue of ['mail', 'print']) gauge.set({ queue }, 1) } })
+  vitals.gauge({ name: 'broken', help, collect: () => { throw new Error('no queue') } })
+  const scraped = await scrape()
+  t.equal(sampleValue(scraped, 'vitals_series', { metric: 'depth' }), 2)
+  t.equal(sampleValue(scraped, 'vitals_series', { metric: 'vitals_record_errors_total' }), 1)
+})
+
 t.test('a collect that rejects is counted like one that throws', async t => {
   const { vitals, scrape, warnings } = await openStore(t)
   vitals.gauge({ name: 'late', help, collect: async () => { throw new Error('no queue yet') } })
