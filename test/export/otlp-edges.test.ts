@@ -206,7 +206,7 @@ t.test('over TLS, with its own certificate authority, and gRPC with an authority
   t.match(resolveOtlp({ protocol: 'grpc', endpoint: 'https://collector:4317/path' }, {}), { url: 'https://collector:4317/path' })
   process.env['OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE'] = new URL('../support/cert.pem', import.meta.url).pathname
   t.teardown(() => { delete process.env['OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE'] })
-  const { vitals } = await openStore(t, { otlp: { endpoint: 'https://127.0.0.1:1', timeoutMs: 300, intervalMs: HOUR_MS } })
+  const { vitals } = await openStore(t, { otlp: { endpoint: 'https://127.0.0.1:1', timeoutMs: 750, intervalMs: HOUR_MS } })
   await vitals.push()
   t.equal(vitals.read('vitals_export_failures_total', { reason: 'unreachable' }), 1)
 })

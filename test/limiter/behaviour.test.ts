@@ -97,14 +97,17 @@ async function ask (app: FastifyInstance, { url, method = 'GET', remoteAddress =
     if (Number(rest[name]) > 3_500) rest[name] = 'nearly an hour'
   }
   // In their order, too.
-  return { status: statusCode, headers: Object.entries(rest), body: body.replace(/retry in [\w ]+/, 'retry later') }
+  return { status: statusCode, headers: Object.entries(rest), body: body.replace(/retry in [\w ]+|(?<="after":")[\w ]+/, 'later') }
 }
+
+/** Of what the plugin tells its functions: the rest of the window, in ms and in words. */
+const COUNTING_DOWN: ReadonlySet<string> = new Set(['ttl', 'after'])
 
 /** What a value is, so far as it does not differ from run to run. */
 function kindOf (value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if ('raw' in value) return 'a request'
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, ['string', 'number', 'boolean'].includes(typeof entry) && key !== 'ttl' ? entry : typeof entry]).sort())
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, ['string', 'number', 'boolean'].includes(typeof entry) && !COUNTING_DOWN.has(key) ? entry : typeof entry]).sort())
 }
 
 async function expectLedger (t: Test, scenario: Scenario, order: Order, { app, answers, warnings }: Run, store: StoreName): Promise<void> {

@@ -27,7 +27,7 @@ async function expectConnections (t: Test, app: FastifyInstance, type: string, {
     ended: (app.vitals.read('connections_duration_seconds', { type }) as { count: number } | undefined)?.count ?? 0
   })
   const wanted = { active, total, ended }
-  await eventually(() => JSON.stringify(read()) === JSON.stringify(wanted), 3_000)
+  await eventually(() => JSON.stringify(read()) === JSON.stringify(wanted))
   t.strictSame(read(), wanted, `${type} connections`)
 }
 

@@ -25,7 +25,7 @@ await app.register(vitals, {
 })
 await app.ready()
 if (source === 'meters') metrics.getMeter('shop').createObservableGauge('depth').addCallback(collect)
-process.once('exit', () => { process.stdout.write(`${log.includes(source === 'meters' ? 'timed out' : 'took longer') ? 'ran out of time' : 'left'}\n`) })
+process.once('exit', () => { process.stdout.write(`${log.includes(source === 'meters' ? 'could not be read in full' : 'took longer') ? 'ran out of time' : 'left'}\n`) })
 if (waitsFor === 'render') process.stdout.write(`${(await app.vitals.render()).includes('vitals_') ? 'rendered' : 'empty'}\n`)
 else if (waitsFor === 'scrape') process.stdout.write(`${(await app.inject('/v1/metrics')).statusCode}\n`)
 else if (waitsFor === 'json') process.stdout.write(`${(await app.vitals.promRegistry.getMetricsAsJSON()).length > 0 ? 'listed' : 'empty'}\n`)

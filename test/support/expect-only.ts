@@ -68,7 +68,7 @@ export async function settled (app: FastifyInstance, total: number): Promise<voi
   await eventually(async () => {
     const { requests, inProgress } = toLedger(parseSamples(await app.vitals.render()))
     return sum(requests) >= total && sum(inProgress) === 0
-  }, 3_000)
+  })
   for (let i = 0; i < 20; i++) await turn()
 }
 

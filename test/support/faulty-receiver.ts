@@ -18,7 +18,9 @@ export async function startFaulty (t: Test, fault: Fault, port = 0): Promise<{ u
     sockets.add(socket)
     socket.on('error', () => {})
     socket.once('close', () => sockets.delete(socket))
-    socket.on('data', () => {
+    // A push may come in several pieces; each that is answered has a connection of its own.
+    socket.once('data', () => {
+      socket.resume()
       if (fault.kind === 'silence') return
       faulty.pushes++
       if (fault.kind === 'die') socket.destroy()

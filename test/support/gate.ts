@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 
 /** A promise that is opened by hand. */
@@ -12,13 +13,14 @@ export function gate<T = void> (): Gate<T> {
   return { promise, open }
 }
 
-/** Lets the event loop go round until `holds`, or gives up; says whether it held. */
-export async function eventually (holds: () => boolean | Promise<boolean>, turns = 20_000): Promise<boolean> {
-  for (let i = 0; i < turns; i++) {
-    if (await holds()) return true
+/** Lets the event loop go round until `holds`, or gives up after ten seconds; says whether it held. */
+export async function eventually (holds: () => boolean | Promise<boolean>): Promise<boolean> {
+  const givenUpMs = performance.now() + 10_000
+  while (!await holds()) {
+    if (performance.now() > givenUpMs) return false
     await turn()
   }
-  return false
+  return true
 }
 
 export { turn }

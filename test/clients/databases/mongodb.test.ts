@@ -8,7 +8,7 @@ import vitals from '../../../lib/index.ts'
 import type { HistogramValue } from '../../../lib/index.ts'
 import { freePort } from '../../support/free-port.ts'
 import { isCollected } from '../../support/garbage.ts'
-import { gate } from '../../support/gate.ts'
+import { eventually, gate } from '../../support/gate.ts'
 import { startMongoWire } from './support/mongo-wire.ts'
 
 const server = await startMongoWire(t)
@@ -156,15 +156,16 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
   })
 
   await t.test('shows the pool, and times each wait for a connection', async t => {
-    const { db, gauges, read } = await open(t, { maxPoolSize: 1, waitQueueTimeoutMS: 50 })
+    const { db, gauges, read } = await open(t, { maxPoolSize: 1, waitQueueTimeoutMS: 500 })
     const held = gate()
     server.failNext('find', held.promise)
     const before = performance.now()
     const holding = db.collection('pooled').find().toArray()
     while (!server.commands.some(({ find }) => find === 'pooled')) await new Promise(setImmediate)
     const waiting = rejection(db.collection('pooled').find().toArray())
-    while ((await gauges())['pending'] !== 1) await new Promise(setImmediate)
-    t.strictSame(await gauges(), { size: 1, active: 1, idle: 0, pending: 1, max: 1 })
+    let shown = await gauges()
+    t.ok(await eventually(async () => (shown = await gauges())['pending'] === 1))
+    t.strictSame(shown, { size: 1, active: 1, idle: 0, pending: 1, max: 1 })
     t.match(await waiting, { name: 'MongoWaitQueueTimeoutError' })
     t.equal(read('db_connection_timeouts_total'), 1)
     held.open()

@@ -130,7 +130,7 @@ if (major > 24 || (major === 24 && minor >= 5)) {
     t.equal(await answerTo(http.get(`${url}/ok`, { agent: new http.Agent({ proxyEnv } as http.AgentOptions) })), 'ok')
     t.equal(await answerTo(https.get(`${secure.url}/ok`, { agent })), 'ok')
     t.match((await once(https.get('https://refused.invalid/', { agent }), 'error'))[0], { code: 'ERR_PROXY_TUNNEL' })
-    await eventually(async () => /http_client_active_requests\{[^}]*refused[^}]*\} 0/.test(await app.vitals.render()), 5_000)
+    await eventually(async () => /http_client_active_requests\{[^}]*refused[^}]*\} 0/.test(await app.vitals.render()))
     const text = await app.vitals.render()
     t.match(text, /http_client_request_duration_seconds_count\{(?=[^}]*refused\.invalid)(?=[^}]*error_type="ERR_PROXY_TUNNEL")[^}]*\} 1/)
     t.notMatch(text, /CONNECT/)

@@ -45,7 +45,7 @@ export async function expectOutbound (t: Test, app: FastifyInstance, expected: R
   await eventually(async () => {
     const { requests, inProgress } = await readBooks(app)
     return sum(requests) >= sum(expected) && sum(inProgress) === 0
-  }, 5_000)
+  })
   for (let i = 0; i < 5; i++) await turn()
   const books = await readBooks(app)
   t.strictSame({ requests: books.requests, durations: books.durations, inProgress: books.inProgress }, { requests: expected, durations: expected, inProgress: {} }, message)
