@@ -246,8 +246,9 @@ t.test('memory stays where it is over a thousand failed pushes', async t => {
   const before = await heapAfter(2_000)
   const after = await heapAfter(1_000)
   // A machine that stands still for half a second makes one a timeout.
-  const failures = ['unreachable', 'timeout'].map(reason => Number(app.vitals.read('vitals_export_failures_total', { reason }) ?? 0))
-  t.equal(failures.reduce((sum, count) => sum + count), 3_000)
+  const [unreachable, timeout] = ['unreachable', 'timeout'].map(reason => Number(app.vitals.read('vitals_export_failures_total', { reason }) ?? 0)) as [number, number]
+  t.equal(unreachable + timeout, 3_000)
+  t.ok(timeout < 10, `${timeout} of them took too long`)
   t.ok(after - before < 1_000_000, `${after - before} bytes more`)
 })
 

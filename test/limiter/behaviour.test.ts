@@ -97,17 +97,19 @@ async function ask (app: FastifyInstance, { url, method = 'GET', remoteAddress =
     if (Number(rest[name]) > 3_500) rest[name] = 'nearly an hour'
   }
   // In their order, too.
-  return { status: statusCode, headers: Object.entries(rest), body: body.replace(/retry in [\w ]+|(?<="after":")[\w ]+/, 'later') }
+  return { status: statusCode, headers: Object.entries(rest), body: nearlyAnHour(body).replace(/retry in [\w ]+/, 'retry later') }
 }
 
-/** Of what the plugin tells its functions: the rest of the window, in ms and in words. */
-const COUNTING_DOWN: ReadonlySet<string> = new Set(['ttl', 'after'])
+/** The rest of the window in words: `60 minutes` once a second of it is over. */
+function nearlyAnHour (text: string): string {
+  return text.replace(/\b(?:1 hour|60 minutes)\b/, 'nearly an hour')
+}
 
 /** What a value is, so far as it does not differ from run to run. */
 function kindOf (value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if ('raw' in value) return 'a request'
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, ['string', 'number', 'boolean'].includes(typeof entry) && !COUNTING_DOWN.has(key) ? entry : typeof entry]).sort())
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, typeof entry === 'string' ? nearlyAnHour(entry) : ['number', 'boolean'].includes(typeof entry) && key !== 'ttl' ? entry : typeof entry]).sort())
 }
 
 async function expectLedger (t: Test, scenario: Scenario, order: Order, { app, answers, warnings }: Run, store: StoreName): Promise<void> {
