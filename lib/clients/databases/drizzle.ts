@@ -1,7 +1,13 @@
 import type { ClientAdapter } from '../client-adapter.ts'
 import { DriverClients, isDriverClient } from './driver-clients.ts'
 
-/** Drizzle: the client of the driver that it was given or has made. */
+interface Drizzle {
+  readonly $client: object
+  /** Of `withReplicas()`. */
+  readonly $replicas?: readonly Drizzle[]
+}
+
+/** Drizzle: the client of the driver that it was given or has made, and those of its replicas. */
 export const drizzle: ClientAdapter = {
   title: 'drizzle (on pg, mysql2 or better-sqlite3)',
   recognises: client => {
@@ -9,9 +15,13 @@ export const drizzle: ClientAdapter = {
     return [select, insert, transaction].every(method => typeof method === 'function') && isDriverClient($client)
   },
   attach: (client, context) => {
-    const { $client } = client as { $client: object }
+    const own = clientsOf(client as Drizzle)
     const clients = new DriverClients(context)
-    clients.observe($client)
-    return { detach: () => clients.release([$client]) }
+    for (const one of own) clients.observe(one)
+    return { detach: () => clients.release(own) }
   }
+}
+
+function clientsOf ({ $client, $replicas = [] }: Drizzle): object[] {
+  return [$client, ...$replicas.flatMap(clientsOf)]
 }

@@ -3,7 +3,7 @@ import { eq } from 'drizzle-orm'
 import { drizzle as drizzleSqlite } from 'drizzle-orm/better-sqlite3'
 import { drizzle as drizzleMysql } from 'drizzle-orm/mysql2'
 import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
-import { pgTable, serial, text } from 'drizzle-orm/pg-core'
+import { pgTable, serial, text, withReplicas } from 'drizzle-orm/pg-core'
 import { integer, sqliteTable, text as sqliteText } from 'drizzle-orm/sqlite-core'
 import fastify from 'fastify'
 import type { FastifyBaseLogger } from 'fastify'
@@ -81,6 +81,24 @@ t.test('drizzle on pg', async t => {
   t.equal(count('postgresql', 'SELECT', 'pg_class'), 2, 'nothing is counted twice')
   app.vitals.uninstrument(db)
   t.ok(Object.hasOwn(pool, 'query'), 'what was instrumented by itself stays so')
+})
+
+t.test('drizzle with replicas', async t => {
+  const { app, count } = await start(t)
+  const [writing, reading] = [new pg.Pool({ connectionString: postgres.url, max: 2 }), new pg.Pool({ connectionString: postgres.url, max: 3 })]
+  t.teardown(() => Promise.all([writing.end(), reading.end()]))
+  const db = withReplicas(drizzlePg(writing), [drizzlePg(reading)])
+  t.equal(app.vitals.instrument(db, { name: 'primary' }), db)
+  const pets = pgTable('pets', { name: text('name').notNull() })
+  await db.execute('create table pets (name text not null)')
+  await db.insert(pets).values({ name: 'Rex' })
+  t.same(await db.select().from(pets), [{ name: 'Rex' }])
+  t.same(['CREATE', 'INSERT', 'SELECT'].map(operation => count('postgresql', operation, 'pets')), [1, 1, 1])
+  await app.vitals.render()
+  t.equal(app.vitals.read('db_connection_pool_max', { system: 'postgresql', client: 'primary' }), 5)
+  app.vitals.uninstrument(db)
+  t.same([writing, reading].map(pool => Object.hasOwn(pool, 'query')), [false, false])
+  await db.execute('drop table pets')
 })
 
 t.test('drizzle on a driver that is not known is no client that is', async t => {
