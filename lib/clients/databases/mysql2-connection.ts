@@ -38,10 +38,11 @@ export class Mysql2Connection {
       wrapMethod(connection, 'query', run),
       wrapMethod(connection, 'execute', run),
       ...['reset', 'changeUser'].filter(name => name in connection).map(name => wrapMethod(connection, name, (receiver, original, args) => this.#end(receiver, original, args))),
-      replaceMethod(connection, 'addCommand', (original, replacement) => function (...args) {
+      // The latter takes the place of the former in a connection that is closed.
+      ...['addCommand', '_addCommandClosedState'].filter(name => name in connection).map(name => replaceMethod(connection, name, (original, replacement) => function (...args) {
         if (replacement.isOn && !watched.#isTaking) watched.#add(args[0] as Command)
         return Reflect.apply(original, this, args)
-      }),
+      })),
       replaceMethod(connection, 'emit', (original, replacement) => function (...args) {
         if (replacement.isOn) watched.#heard(args[0], args[1])
         return Reflect.apply(original, this, args)

@@ -56,7 +56,7 @@ dbContract(t, {
   ...common,
   title: 'mysql2 Connection with events',
   hasPool: false,
-  touched: ['query', 'execute', 'addCommand', 'emit', 'reset', 'changeUser'],
+  touched: ['query', 'execute', 'addCommand', '_addCommandClosedState', 'emit', 'reset', 'changeUser'],
   open: opening => {
     const connection = mysql.createConnection(optionsOf(opening))
     connection.on('error', () => {})
