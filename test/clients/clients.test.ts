@@ -32,8 +32,8 @@ function keeping (warnings: string[]): object {
   return logger
 }
 
-function openPool (t: Test): pg.Pool {
-  const pool = new pg.Pool({ connectionString: server.url, max: 2 })
+function openPool (t: Test, options: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ connectionString: server.url, max: 2, ...options })
   t.teardown(() => pool.end())
   return pool
 }
@@ -148,8 +148,13 @@ t.test('a client that cannot be wrapped whole can be instrumented later', async 
 t.test('a connection that cannot be wrapped is not counted, which the log says once, and works', async t => {
   const warnings: string[] = []
   const app = await open(t, {}, keeping(warnings))
-  const pool = openPool(t)
-  pool.on('connect', client => Object.defineProperty(client, 'query', { value: client.query }))
+  class Locked extends pg.Client {
+    constructor (config?: pg.ClientConfig) {
+      super(config)
+      Object.defineProperty(this, 'query', { value: pg.Client.prototype.query })
+    }
+  }
+  const pool = openPool(t, { Client: Locked })
   app.vitals.instrument(pool, { name: 'locked' })
   const results = await Promise.all(['a', 'b', 'c'].map(async value => await pool.query('select $1 as value from pg_class limit 1', [value])))
   t.same(results.map(({ rows }) => rows), [[{ value: 'a' }], [{ value: 'b' }], [{ value: 'c' }]])

@@ -41,6 +41,7 @@ export class PgConnection {
   readonly #transactions: TransactionTracker
   readonly #restore: () => void
   #isHearingEnd = false
+  #isLeft = false
 
   constructor (client: PgClient, db: DbClient) {
     this.#client = client
@@ -53,6 +54,7 @@ export class PgConnection {
   }
 
   detach (): void {
+    this.#isLeft = true
     this.#restore()
     this.#client.off('end', this.#onEnd)
   }
@@ -62,7 +64,7 @@ export class PgConnection {
   /** Hears of the end of the connection while a transaction is open: one listener more, and those that pg changes with each query cost it more. */
   #hearEnd (): void {
     const { isOpen } = this.#transactions
-    if (isOpen === this.#isHearingEnd) return
+    if (isOpen === this.#isHearingEnd || this.#isLeft) return
     this.#isHearingEnd = isOpen
     if (isOpen) this.#client.on('end', this.#onEnd)
     else this.#client.off('end', this.#onEnd)

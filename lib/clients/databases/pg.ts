@@ -6,13 +6,14 @@ import { PgConnection, textOf } from './pg-connection.ts'
 import type { CheckoutForm } from './pool-checkouts.ts'
 import { isTaken, observeCheckouts } from './pool-checkouts.ts'
 import { PoolConnections } from './pool-connections.ts'
+import { wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a pool of pg-pool: its public interface, and the list of its clients. */
 interface PgPool extends NodeJS.EventEmitter {
   readonly totalCount: number
   readonly idleCount: number
   readonly waitingCount: number
-  readonly options: { readonly max?: number, readonly database?: string, readonly connectionString?: string }
+  readonly options: { readonly max?: number, readonly database?: string, readonly connectionString?: string, readonly onConnect?: unknown }
   readonly _clients: readonly object[]
 }
 
@@ -80,15 +81,26 @@ function attachPool (pool: PgPool, context: ClientContext, copy?: object): Attac
   const restore = observeCheckouts(pool, db, CHECKOUTS, see, { copy })
   // A `connect` that was taken off the pool before tells of no checkout.
   const deafen = listen(pool, { connect: see })
+  const restoreHook = observeHook(pool, see)
   const unwatch = db.watchPool(pool, readPool)
   return {
     detach () {
       restore()
       deafen()
+      restoreHook?.()
       unwatch()
       connections.leave(pool._clients)
     }
   }
+}
+
+/** The application's own work on a new connection, before the pool tells of it. */
+function observeHook ({ options }: PgPool, see: (client: object) => void): (() => void) | undefined {
+  if (typeof options.onConnect !== 'function') return undefined
+  return wrapMethod(options, 'onConnect', (receiver, original, args) => {
+    see(args[0] as object)
+    return Reflect.apply(original, receiver, args)
+  })
 }
 
 /** The name of the database, where the settings tell. */

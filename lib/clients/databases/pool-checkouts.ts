@@ -71,7 +71,8 @@ export function observeCheckouts (pool: object, db: DbClient, form: CheckoutForm
       }
     })
   const succeeded = (startedMs: number, connection: unknown): number => {
-    observe(connection as object)
+    // A pool may have taken an error for none.
+    if (connection) observe(connection)
     return db.connected(startedMs)
   }
   const failed = (asked: unknown, startedMs: number, error: unknown): void => {

@@ -287,6 +287,32 @@ t.test('sees the connections that a pool has when it is instrumented, and leaves
   connection.release()
 })
 
+t.test('counts what is done on a new connection by those who heard of it before', async t => {
+  const pool = mysql.createPool({ ...address, connectionLimit: 1 })
+  t.teardown(() => { pool.end() })
+  pool.on('connection', connection => { connection.query('set session wait_timeout = 100', () => {}) })
+  const { count } = await instrumented(t, pool, 'mysql')
+  await pool.promise().query('select 1')
+  t.same(['SET', 'SELECT'].map(operation => count(operation)), [1, 1])
+})
+
+t.test('counts a prepared statement that a closed connection refuses, in each form', async t => {
+  const { connection, count, errors } = await open(t)
+  const statement = await called<mysql.PrepareStatementInfo>(done => connection.prepare('select note from notes', done))
+  await called(done => statement.execute([], done))
+  t.equal(count('SELECT', 'notes'), 1)
+  connection.destroy()
+  await t.rejects(called(done => statement.execute([], done)), /closed state/)
+  t.equal(errors('SELECT', 'connection_closed'), 1)
+  const failed = once(connection, 'error')
+  statement.execute([])
+  await failed
+  await t.rejects(called(done => connection.execute('select note from notes', done)), /closed state/)
+  t.equal(errors('SELECT', 'connection_closed'), 3)
+  await t.rejects(connection.promise().ping(), /closed state/)
+  t.equal(count('SELECT', 'notes', 'error'), 3)
+})
+
 t.test('observes one connection, with promises too, and nothing of it twice', async t => {
   const connection = await mysqlPromise.createConnection(address)
   t.teardown(() => connection.destroy())

@@ -8,6 +8,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import vitals from '../../../lib/index.ts'
 import type { Vitals } from '../../../lib/index.ts'
+import { instrumented } from '../support/instrumented.ts'
 import { startPostgres } from './support/postgres-server.ts'
 
 // It has no types of its own.
@@ -318,6 +319,35 @@ t.test('sees the connections that a pool had before it was instrumented, and non
   t.equal(counted(), 2, 'it was instrumented by itself first')
   app.vitals.uninstrument(pool)
   t.ok(Object.hasOwn(busy, 'query'), 'and stays so')
+})
+
+t.test('counts what is done on a new connection by those who heard of it before', async t => {
+  const onConnect = async (client: pg.ClientBase): Promise<void> => { await client.query('set lock_timeout = 1000') }
+  const pool = new pg.Pool({ connectionString: server.url, max: 1, onConnect })
+  t.teardown(() => pool.end())
+  pool.on('connect', client => { client.query('reset lock_timeout', () => {}) })
+  const { vitals, count } = await instrumented(t, pool, 'postgresql')
+  await pool.query('select 1')
+  t.same(['SET', 'RESET', 'SELECT'].map(operation => count(operation)), [1, 1, 1])
+  vitals.uninstrument(pool)
+  t.equal(pool.options.onConnect, onConnect)
+})
+
+t.test('hands on what a pool takes for a connection and is none', async t => {
+  const nothing: unknown = undefined
+  const pool = new pg.Pool({ connectionString: server.url, onConnect: () => Promise.reject(nothing) })
+  t.teardown(() => pool.end())
+  await instrumented(t, pool, 'postgresql')
+  t.equal(await pool.connect(), undefined)
+})
+
+t.test('leaves no listener behind where it is left in the middle of a BEGIN', async t => {
+  const { pool, client, vitals } = await open(t)
+  const before = client.listenerCount('end')
+  const begun = client.query('begin')
+  vitals.uninstrument(pool)
+  await begun
+  t.equal(client.listenerCount('end'), before)
 })
 
 t.test('a pool whose connection string is wrong fails as it would', async t => {
