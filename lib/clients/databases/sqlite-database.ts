@@ -12,6 +12,9 @@ interface Database {
 
 type Method = (this: unknown, ...args: unknown[]) => unknown
 
+/** Which statement a method runs; `undefined` where it is left for the library to refuse. */
+type KnownOf = (receiver: object, args: unknown[]) => StatementRow | undefined
+
 const VERSIONS = ['default', 'deferred', 'immediate', 'exclusive'] as const
 
 /** One database of better-sqlite3 or node:sqlite: each statement of it, which is over when its method returns. */
@@ -23,6 +26,7 @@ export class SqliteDatabase {
   readonly #restore: (() => void)[]
   /** What statements inherit: their own prototype, observed; one for all, so that it costs `prepare()` little. */
   #prototype: object | undefined
+  #isLeft = false
 
   constructor (database: Database, db: DbClient) {
     this.#database = new WeakRef(database)
@@ -38,10 +42,12 @@ export class SqliteDatabase {
       })
     ]
     if ('pragma' in database) this.#restore.push(wrapMethod(database, 'pragma', (receiver, original, args) => this.#run(this.#db.statement(typeof args[0] === 'string' ? `PRAGMA ${args[0]}` : undefined), receiver, original, args)))
+    if ('createTagStore' in database) this.#restore.push(wrapMethod(database, 'createTagStore', (receiver, original, args) => this.#createStore(receiver, original, args)))
     if ('transaction' in database) this.#restore.push(wrapMethod(database, 'transaction', (receiver, original, args) => this.#observeTransaction(receiver, original, args)))
   }
 
   detach (): void {
+    this.#isLeft = true
     for (const restore of this.#restore) restore()
   }
 
@@ -58,7 +64,7 @@ export class SqliteDatabase {
       // Of an application that keeps its statements.
       if (this.#known.find(statement) !== undefined) return statement
       this.#known.set(statement, known)
-      this.#prototype ??= this.#observe(statement)
+      this.#prototype ??= this.#createPrototype(statement)
       return Object.setPrototypeOf(statement, this.#prototype)
     } catch (error) {
       this.#failed(known, startedMs, error)
@@ -66,29 +72,39 @@ export class SqliteDatabase {
     }
   }
 
-  #observe (statement: object): object {
-    const prototype = Object.create(Object.getPrototypeOf(statement) as object) as Record<string, unknown>
-    // The first versions of node:sqlite have no iterate().
-    const has = (name: string): boolean => typeof prototype[name] === 'function'
-    for (const name of ['run', 'get', 'all'].filter(has)) {
-      this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#execute(receiver, original, args)))
-    }
-    for (const name of ['iterate'].filter(has)) this.#restore.push(wrapMethod(prototype, name, (receiver, original, args) => this.#iterate(receiver, original, args)))
+  #createPrototype (statement: object): object {
+    const prototype = Object.create(Object.getPrototypeOf(statement) as object) as object
+    this.#restore.push(...this.#observe(prototype, this.#knownOf))
     return prototype
   }
 
-  /** `undefined` for anything but a statement of the database, which is left for the library to refuse. */
-  #knownOf (receiver: object): StatementRow | undefined {
+  /** What runs templates in node:sqlite; each has a prototype of its own. To be held by nobody it stays observed, and is not looked at any more. */
+  #createStore (receiver: object, original: Method, args: unknown[]): unknown {
+    const store = Reflect.apply(original, receiver, args) as object
+    this.#observe(store, (_receiver, [strings]) => this.#isLeft ? undefined : this.#db.statement(Array.isArray(strings) ? strings.join('?') : undefined))
+    return store
+  }
+
+  #observe (target: object, knownOf: KnownOf): (() => void)[] {
+    // The first versions of node:sqlite have no iterate().
+    const has = (name: string): boolean => typeof Reflect.get(target, name) === 'function'
+    const observe = (name: string, run: (known: StatementRow, receiver: object, original: Method, args: unknown[]) => unknown): () => void => wrapMethod(target, name, (receiver, original, args) => {
+      const known = knownOf(receiver, args)
+      return known === undefined ? Reflect.apply(original, receiver, args) : run(known, receiver, original, args)
+    })
+    return [
+      ...['run', 'get', 'all'].filter(has).map(name => observe(name, (known, receiver, original, args) => this.#run(known, receiver, original, args))),
+      ...['iterate'].filter(has).map(name => observe(name, (known, receiver, original, args) => this.#iterate(known, receiver, original, args)))
+    ]
+  }
+
+  /** Of anything but a statement of the database nothing is known. */
+  readonly #knownOf: KnownOf = receiver => {
     try {
       return this.#known.get(receiver)
     } catch {
       return undefined
     }
-  }
-
-  #execute (receiver: object, original: Method, args: unknown[]): unknown {
-    const known = this.#knownOf(receiver)
-    return known === undefined ? Reflect.apply(original, receiver, args) : this.#run(known, receiver, original, args)
   }
 
   #run (known: StatementRow, receiver: object, original: Method, args: unknown[]): unknown {
@@ -104,9 +120,7 @@ export class SqliteDatabase {
   }
 
   /** Over when it is read to its end or left. */
-  #iterate (receiver: object, original: Method, args: unknown[]): unknown {
-    const known = this.#knownOf(receiver)
-    if (known === undefined) return Reflect.apply(original, receiver, args)
+  #iterate (known: StatementRow, receiver: object, original: Method, args: unknown[]): unknown {
     const startedMs = performance.now()
     let isOver = false
     const end = (record: () => void): void => {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { dbContract } from './db-contract.ts'
-import { DatabaseSync } from './support/database-sync.ts'
+import { DatabaseSync, TaggingDatabase } from './support/database-sync.ts'
 import { instrumented } from '../support/instrumented.ts'
 import { openSqlite, sqlite, sqliteFile } from './support/sqlite-subject.ts'
 
@@ -40,6 +40,34 @@ t.test('observes node:sqlite', async t => {
   database.exec('create table dogs (name text)')
   t.equal(count('CREATE', 'dogs'), 1)
   vitals.uninstrument(database)
+  database.close()
+})
+
+t.test('counts the statements of templates', async t => {
+  const database = new TaggingDatabase(':memory:')
+  database.exec('create table cats (name text primary key, age integer)')
+  const early = database.createTagStore()
+  const { vitals, count, errors } = await instrumented(t, database, 'sqlite')
+  const store = database.createTagStore()
+  t.same(Object.keys(store), Object.keys(early))
+  t.match(store.run`insert into cats values (${'Joey'}, ${2})`, { changes: 1 })
+  t.match(store.get`select age from cats where name = ${'Joey'}`, { age: 2 })
+  t.equal(store.all`select age from cats where name = ${'Tom'}`.length, 0)
+  t.equal([...store.iterate`select * from cats`].length, 1)
+  t.equal(store.size, 3)
+  t.same([count('INSERT', 'cats'), count('SELECT', 'cats')], [1, 3])
+  t.throws(() => store.run`insert into cats values (${'Joey'}, ${3})`, { code: 'ERR_SQLITE_ERROR' })
+  t.equal(errors('INSERT', '1555'), 1)
+  t.throws(() => store.get('select 1' as unknown as TemplateStringsArray), { message: /template literal/ })
+  t.equal(count('other', 'other', 'error'), 1)
+  const another = database.createTagStore()
+  another.get`select 1 from cats`
+  t.equal(count('SELECT', 'cats'), 4)
+  early.get`select 1 from cats`
+  vitals.uninstrument(database)
+  another.get`select 1 from cats`
+  t.equal(count('SELECT', 'cats'), 4)
+  t.notOk(Object.hasOwn(database, 'createTagStore'))
   database.close()
 })
 

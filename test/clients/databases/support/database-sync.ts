@@ -16,6 +16,15 @@ interface StatementSync {
   iterate (...values: unknown[]): IterableIterator<unknown>
 }
 
+/** Of later Nodes: keeps the statements that it makes of templates. */
+export interface TagStore {
+  run (strings: TemplateStringsArray, ...values: unknown[]): unknown
+  get (strings: TemplateStringsArray, ...values: unknown[]): unknown
+  all (strings: TemplateStringsArray, ...values: unknown[]): unknown[]
+  iterate (strings: TemplateStringsArray, ...values: unknown[]): IterableIterator<unknown>
+  readonly size: number
+}
+
 /** Its errors tell SQLite's extended result code, and no name of it. */
 function translated<R> (run: () => R): R {
   try {
@@ -53,7 +62,52 @@ class DatabaseOfNode20 implements SyncDatabase {
   }
 
   prepare (sql: string): StatementSync {
+    return this.#prepare(sql)
+  }
+
+  createTagStore (): TagStore {
+    return new TagStoreOfNode20(sql => this.#prepare(sql))
+  }
+
+  #prepare (sql: string): StatementSync {
     return new StatementOfNode20(translated(() => this.#database.prepare(sql)))
+  }
+}
+
+class TagStoreOfNode20 implements TagStore {
+  readonly #prepare: (sql: string) => StatementSync
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor (prepare: (sql: string) => StatementSync) {
+    this.#prepare = prepare
+  }
+
+  get size (): number {
+    return this.#statements.size
+  }
+
+  run (strings: TemplateStringsArray, ...values: unknown[]): unknown {
+    return this.#statement(strings).run(...values)
+  }
+
+  get (strings: TemplateStringsArray, ...values: unknown[]): unknown {
+    return this.#statement(strings).get(...values)
+  }
+
+  all (strings: TemplateStringsArray, ...values: unknown[]): unknown[] {
+    return this.#statement(strings).all(...values)
+  }
+
+  iterate (strings: TemplateStringsArray, ...values: unknown[]): IterableIterator<unknown> {
+    return this.#statement(strings).iterate(...values)
+  }
+
+  #statement (strings: TemplateStringsArray): StatementSync {
+    if (!Array.isArray(strings)) throw new TypeError('First argument must be an array of strings (template literal).')
+    const sql = strings.join('?')
+    const statement = this.#statements.get(sql) ?? this.#prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
   }
 }
 
@@ -86,3 +140,6 @@ const native = await import(name).catch(() => undefined) as { DatabaseSync: type
 
 /** The real one wherever Node has it. */
 export const DatabaseSync: new (path: string) => SyncDatabase = native?.DatabaseSync ?? DatabaseOfNode20
+
+/** The real one wherever it can make a store of templates. */
+export const TaggingDatabase = (native !== undefined && 'createTagStore' in native.DatabaseSync.prototype ? native.DatabaseSync : DatabaseOfNode20) as new (path: string) => SyncDatabase & { createTagStore (): TagStore }
