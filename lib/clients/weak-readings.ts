@@ -20,8 +20,8 @@ type Combine = (total: number, value: number) => number
 export class WeakReadings<K extends string> {
   readonly #watched = new Set<Watched<K>>()
   readonly #combine: Combine
-  /** How to forget what is shown, by label values. */
-  readonly #shown = new Map<string, () => void>()
+  /** How to forget what is shown, by label values and gauge. */
+  readonly #shown = new Map<string, Map<K, () => void>>()
 
   constructor (combine: Combine = (total, value) => total + value) {
     this.#combine = combine
@@ -34,21 +34,22 @@ export class WeakReadings<K extends string> {
     return undoable(() => { this.#watched.delete(watched) })
   }
 
-  /** Sets the gauges; series of which no object is left are forgotten. */
+  /** Sets the gauges; series of which nothing is left, no object or no value, are forgotten. */
   show (gauges: Readonly<Record<K, Gauge<string>>>): void {
     const totals = this.#read()
-    for (const [key, forget] of this.#shown) {
-      if (totals.has(key)) continue
-      forget()
-      this.#shown.delete(key)
+    for (const [key, shown] of this.#shown) {
+      const combined = totals.get(key)?.combined
+      for (const [name, forget] of shown) if (combined?.has(name) !== true) forget()
     }
+    this.#shown.clear()
     for (const [key, { values, combined }] of totals) {
-      const shown = [...combined].map(([name, value]) => {
+      const shown = new Map<K, () => void>()
+      for (const [name, value] of combined) {
         const series = gauges[name].bind(values)
         series.set(value)
-        return () => gauges[name].drop(series)
-      })
-      this.#shown.set(key, () => { for (const forget of shown) forget() })
+        shown.set(name, () => gauges[name].drop(series))
+      }
+      this.#shown.set(key, shown)
     }
   }
 

@@ -16,6 +16,7 @@ interface Mysql2Pool extends NodeJS.EventEmitter {
   readonly _allConnections?: Queue
   readonly _freeConnections?: Queue
   readonly _connectionQueue?: Queue
+  readonly _closed?: boolean
 }
 
 interface Queue {
@@ -115,7 +116,9 @@ function connectionsOf ({ _allConnections: all }: Mysql2Pool): object[] {
   return Array.from({ length: all?.length ?? 0 }, (_, i) => all!.get(i)!)
 }
 
-function readPool ({ _allConnections: all, _freeConnections: free, _connectionQueue: queue, config }: Mysql2Pool): PoolReading {
+function readPool ({ _allConnections: all, _freeConnections: free, _connectionQueue: queue, _closed: isClosed, config }: Mysql2Pool): PoolReading {
+  // Its lists stay as they were.
+  if (isClosed === true) return {}
   const isKnown = all !== undefined && free !== undefined
   // A limit of 0 is none.
   return { size: all?.length, active: isKnown ? all.length - free.length : undefined, idle: free?.length, pending: queue?.length, max: config.connectionLimit || undefined }

@@ -171,9 +171,16 @@ t.test('says that it does not count the queries of a driver that it does not kno
 t.test('a destroyed knex shows no pool, and can be left', async t => {
   const { db, vitals, read } = await onSqlite(t)
   await db.raw('select 1')
+  await vitals.render()
+  t.equal(read('db_connection_pool_size'), 1)
   await db.destroy()
   await vitals.render()
   t.equal(read('db_connection_pool_size'), undefined)
+  db.initialize()
+  await db.raw('select 1')
+  await vitals.render()
+  t.equal(read('db_connection_pool_size'), 1, 'one that is there again')
+  await db.destroy()
   t.equal(vitals.uninstrument(db), true)
 })
 

@@ -313,6 +313,17 @@ t.test('counts a prepared statement that a closed connection refuses, in each fo
   t.equal(count('SELECT', 'notes', 'error'), 3)
 })
 
+t.test('a pool that is ended shows none of its connections', async t => {
+  const pool = mysql.createPool(address).promise()
+  const { vitals, read } = await instrumented(t, pool, 'mysql')
+  await pool.query('select 1')
+  await vitals.render()
+  t.equal(read('db_connection_pool_size'), 1)
+  await pool.end()
+  await vitals.render()
+  t.same(['size', 'active', 'idle', 'pending', 'max'].map(gauge => read(`db_connection_pool_${gauge}`)), [undefined, undefined, undefined, undefined, undefined])
+})
+
 t.test('observes one connection, with promises too, and nothing of it twice', async t => {
   const connection = await mysqlPromise.createConnection(address)
   t.teardown(() => connection.destroy())
