@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { RedisOperation, RedisOperations } from './redis-operation.ts'
 import { RedisPipeline } from './redis-pipeline.ts'
 import { RedisTransaction } from './redis-transaction.ts'
-import { replaceMethod } from '../wrap-method.ts'
+import { replaceMethod, wrapMethod } from '../wrap-method.ts'
 
 /** What is used of a Redis or a Cluster of ioredis. */
 export interface IoredisClient extends NodeJS.EventEmitter {
@@ -18,6 +18,14 @@ interface Command {
   [kObserved: symbol]: true | ((stream: object) => void) | undefined
 }
 
+type Handler = (...given: unknown[]) => unknown
+
+/** What ioredis' Cluster does about an error; these two give up. */
+interface Handlers {
+  readonly maxRedirections: Handler
+  readonly defaults: Handler
+}
+
 /** What the library sends by itself when it has connected, and what it restores after that. */
 const HANDSHAKE: ReadonlySet<string> = new Set(['auth', 'client', 'cluster', 'hello', 'himport', 'info', 'monitor', 'readonly', 'select'])
 const RESTORED: ReadonlySet<string> = new Set(['monitor', 'psubscribe', 'select', 'ssubscribe', 'subscribe'])
@@ -28,27 +36,30 @@ export class IoredisConnection {
   readonly #kObserved = Symbol('observed')
   readonly #client: IoredisClient
   readonly #operations: RedisOperations
-  readonly #restore: () => void
+  readonly #restores: (() => void)[]
   #isReady: boolean
   #transaction: RedisTransaction | undefined
   /** Pipelines of a cluster, which may be sent to another node, by the stream of each attempt. */
   readonly #pipelines = new WeakMap<object, RedisPipeline>()
+  /** Those of which the library is about to decide whether they are sent again. */
+  readonly #undecided = new Set<RedisPipeline>()
 
   constructor (client: IoredisClient, operations: RedisOperations) {
     this.#client = client
     this.#operations = operations
     this.#isReady = client.status === 'ready'
     const connection = this
-    this.#restore = replaceMethod(client, 'sendCommand', (original, replacement) => function (...args) {
+    this.#restores = [replaceMethod(client, 'sendCommand', (original, replacement) => function (...args) {
       if (replacement.isOn && isCommand(args[0])) connection.#send(args[0], args[1] as object | undefined)
       return Reflect.apply(original, this, args)
-    })
+    })]
+    if (client.isCluster === true) this.#restores.push(wrapMethod(client, 'handleError', (receiver, original, args) => this.#decide(receiver, original, args)))
     client.prependListener('ready', this.#onReady)
     client.prependListener('close', this.#onClose)
   }
 
   detach (): void {
-    this.#restore()
+    for (const restore of this.#restores) restore()
     this.#client.off('ready', this.#onReady)
     this.#client.off('close', this.#onClose)
   }
@@ -57,8 +68,8 @@ export class IoredisConnection {
 
   readonly #onClose = (): void => {
     this.#isReady = false
-    this.#transaction?.failed()
-    this.#transaction = undefined
+    // A MULTI without an answer is sent again, or fails.
+    if (this.#transaction?.isBegun === true) this.#abandon(this.#transaction)
   }
 
   #send (command: Command, stream: object | undefined): void {
@@ -71,25 +82,42 @@ export class IoredisConnection {
   }
 
   #isOfLibrary (name: string): boolean {
-    const { status } = this.#client
-    if (status === 'ready') return !this.#isReady && RESTORED.has(name)
+    const { status, isCluster } = this.#client
+    // What a cluster restores goes to its nodes directly; ASKING is before what it sends again.
+    if (status === 'ready') return isCluster === true ? name === 'asking' : !this.#isReady && RESTORED.has(name)
     return status === 'connect' && HANDSHAKE.has(name)
   }
 
   #observe (command: Command, stream: object | undefined): void {
     command[this.#kObserved] = true
     const transaction = this.#transaction
-    if (transaction === undefined) {
-      if (command.name === 'multi') this.#transaction = new RedisTransaction()
-      else if (stream !== undefined && this.#client.isCluster) this.#watchInCluster(command, this.#operations.of(command.name), performance.now(), stream)
-      else this.#watch(command, this.#operations.of(command.name))
-    } else if (command.name === 'exec' || command.name === 'discard') {
+    if (transaction !== undefined && !isMulti(command)) this.#queue(command, transaction)
+    else if (transaction === undefined && isMulti(command)) this.#begin(command)
+    else if (stream !== undefined && this.#client.isCluster) this.#watchInCluster(command, this.#operations.of(command.name), performance.now(), stream)
+    else this.#watch(command, this.#operations.of(command.name))
+  }
+
+  #begin (command: Command): void {
+    const transaction = this.#transaction = new RedisTransaction()
+    onSettled(command, () => { transaction.isBegun = true }, () => this.#abandon(transaction))
+  }
+
+  #queue (command: Command, transaction: RedisTransaction): void {
+    const name = command.name.toLowerCase()
+    if (name === 'exec' || name === 'discard') {
       this.#transaction = undefined
       onSettled(command, replies => transaction.ended(replies), () => transaction.failed())
     } else {
       const queued = transaction.add(this.#operations.of(command.name))
       onSettled(command, () => {}, () => queued.failed())
     }
+  }
+
+  /** One that is not to be ended any more. */
+  #abandon (transaction: RedisTransaction): void {
+    if (this.#transaction !== transaction) return
+    this.#transaction = undefined
+    transaction.failed()
   }
 
   /** The hot path: as `onSettled()`, with two functions less. Measured in bench. */
@@ -112,7 +140,7 @@ export class IoredisConnection {
 
   #watchInCluster (command: Command, operation: RedisOperation, startedMs: number, stream: object): void {
     command[this.#kObserved] = true
-    const pipeline = this.#pipelines.get(stream) ?? new RedisPipeline()
+    const pipeline = this.#pipelines.get(stream) ?? new RedisPipeline(this.#undecided)
     this.#pipelines.set(stream, pipeline)
     pipeline.sent()
     onSettled(command, reply => {
@@ -120,18 +148,36 @@ export class IoredisConnection {
       pipeline.settled()
     }, error => {
       if (!isRedirection(error)) {
-        operation.failed(startedMs)
+        if (!isSentAgain(command, error)) operation.failed(startedMs)
         return pipeline.settled()
       }
       command[this.#kObserved] = (stream: object) => this.#watchInCluster(command, operation, startedMs, stream)
       const { reject } = command
       const tookMs = performance.now() - startedMs
-      pipeline.settled(() => {
-        // One that is sent again has new functions by now.
-        if (command.reject === reject) operation.failed(performance.now() - tookMs)
+      pipeline.settled({
+        // Before the library decides, it gives the command new functions.
+        isRenewed: () => command.reject !== reject,
+        failed: () => operation.failed(performance.now() - tookMs)
       })
     })
   }
+
+  /** The library decides about an error that may make it send a command, or a whole pipeline, again. */
+  #decide (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    const pipeline = [...this.#undecided].find(({ isRenewed }) => isRenewed)
+    if (pipeline === undefined) return Reflect.apply(original, receiver, args)
+    this.#undecided.delete(pipeline)
+    const [error, redirections, handlers] = args as [unknown, unknown, Handlers]
+    const givenUp = (handler: Handler): Handler => (...given) => {
+      pipeline.failed()
+      return handler(...given)
+    }
+    return Reflect.apply(original, receiver, [error, redirections, { ...handlers, maxRedirections: givenUp(handlers.maxRedirections), defaults: givenUp(handlers.defaults) }])
+  }
+}
+
+function isMulti ({ name }: Command): boolean {
+  return name === 'multi' || name === 'MULTI'
 }
 
 /** What is none is left for the library to refuse. */

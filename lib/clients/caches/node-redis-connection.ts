@@ -108,6 +108,7 @@ export class NodeRedisConnection {
   /** The commands of a pipeline go into the queue one by one, before the call returns: each has its own reply there. */
   #pipe (queue: object, receiver: object, original: Method, args: unknown[]): unknown {
     const commands = args[0] as readonly QueuedCommand[]
+    this.#begin()
     const startedMs = performance.now()
     let queued = 0
     const restore = wrapMethod(queue, 'addCommand', (queue, add, addArgs) => {
@@ -146,15 +147,20 @@ export class NodeRedisConnection {
     })
   }
 
-  /** A command that the library's own cache answers is never sent. */
+  /** A command that the library's own cache answers is never sent, nor one that is under way already. */
   #execute (cacheable: WeakMap<object, { isSent: boolean }>, receiver: object, original: Method, args: unknown[]): unknown {
     const list = (args[1] as { redisArgs: readonly unknown[] }).redisArgs
     const state = { isSent: false }
     cacheable.set(list, state)
+    const redirections = this.#begin()
     const startedMs = performance.now()
     return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(reply => {
       if (!state.isSent) this.#operations.of(list[0]).replied(startedMs, reply)
       return reply
+    }, error => {
+      // It waited for the answer to another one.
+      if (!state.isSent) this.#failed([this.#operations.of(list[0])], startedMs, redirections, error)
+      throw error
     })
   }
 

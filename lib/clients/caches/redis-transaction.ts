@@ -24,6 +24,8 @@ class Queued {
 
 /** The commands between MULTI and EXEC: each is settled by its own reply in the list of EXEC; one that is not run has failed. */
 export class RedisTransaction {
+  /** Whether MULTI has been answered. */
+  isBegun = false
   readonly #queued: Queued[] = []
 
   add (operation: RedisOperation): Queued {

@@ -6,7 +6,8 @@ import * as five from 'ioredis-5'
 import t from 'tap'
 import type { Test } from 'tap'
 import vitals from '../../../lib/index.ts'
-import { startRedis } from '../../support/redis-server.ts'
+import { freePort } from '../../support/free-port.ts'
+import { RedisServer, startRedis } from '../../support/redis-server.ts'
 import type { CacheOpening, CacheSession } from './cache-contract.ts'
 import { cacheContract, rejection } from './cache-contract.ts'
 import { countedOperations } from '../support/counted.ts'
@@ -165,6 +166,38 @@ for (const [title, library] of Object.entries(libraries)) {
       t.equal((await counted())['get hit'], 2)
       await rejection(redis.exec())
       t.equal((await counted())['exec error'], 1, 'without a transaction it is a command')
+    })
+
+    await t.test('a transaction whose MULTI failed is none', async t => {
+      const { redis, counted } = await open(t, { enableOfflineQueue: false })
+      await rejection(redis.multi({ pipeline: false }) as Promise<unknown>)
+      await redis.connect().catch(() => once(redis, 'ready'))
+      await redis.get('missing')
+      t.same(await counted(), { 'get miss': 1 })
+      await redis.multi({ pipeline: false })
+      const both = Promise.allSettled([redis.multi({ pipeline: false }), redis.get('missing'), redis.set('one', '1'), redis.exec()])
+      t.match((await both)[0], { status: 'rejected', reason: { message: /nested/ } })
+      t.same(await counted(), { 'get miss': 2, 'multi error': 1, 'set success': 1 })
+      await redis.multi({ pipeline: false })
+      await redis.get('missing')
+      const ended = once(redis, 'end')
+      redis.disconnect()
+      await ended
+      t.same(await counted(), { 'get miss': 2, 'get error': 1, 'multi error': 1, 'set success': 1 })
+    })
+
+    await t.test('a transaction that waits for a connection for longer than one attempt, in capitals', async t => {
+      const port = await freePort()
+      const late = new RedisServer(port, '/')
+      t.teardown(() => late.kill())
+      const { redis, counted } = await open(t, { port, retryStrategy: () => 5 })
+      const begun = redis.call('MULTI')
+      for (let i = 0; i < 2; i++) await new Promise(resolve => { redis.once('close', resolve) })
+      await late.start()
+      await begun
+      await redis.call('GET', 'missing')
+      t.same(await redis.call('EXEC'), [null])
+      t.same(await counted(), { 'get miss': 1 })
     })
 
     await t.test('subscriptions, restored by the library or not, and monitors', async t => {

@@ -188,6 +188,17 @@ for (const [title, library] of Object.entries(libraries)) {
       t.same(await counted(), { 'set success': 1, 'get hit': 2, 'get miss': 2, 'lpush error': 1 })
     })
 
+    await t.test('a read that waits for the same one, which fails', async t => {
+      const { client, counted } = await open(t, { RESP: 3, clientSideCache: { ttl: 0, maxEntries: 10 } })
+      await server.pause(400)
+      const both = [client.get('cached'), client.get('cached')]
+      const failed = Promise.allSettled(both)
+      client.destroy()
+      t.same((await failed).map(({ status }) => status), ['rejected', 'rejected'])
+      t.same(await counted(), { 'get error': 2 })
+      await server.run('CLIENT UNPAUSE')
+    })
+
     await t.test('subscriptions count when they are made, not what comes of them, and go on', async t => {
       const { client, counted } = await open(t)
       const message = new Promise(resolve => client.subscribe('secret-channel', resolve))

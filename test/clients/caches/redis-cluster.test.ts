@@ -81,6 +81,35 @@ for (const [title, { Cluster }] of Object.entries({ 'ioredis 6': ioredis6, 'iore
       await end()
     })
 
+    await t.test('counts a pipeline that the library sends again and then gives up, and no ASKING', async t => {
+      const strict = new Cluster(cluster.ports.map(port => ({ host: '127.0.0.1', port })), { lazyConnect: true, maxRedirections: 2, retryDelayOnTryAgain: 1 })
+      t.teardown(() => strict.disconnect())
+      app.vitals.instrument(strict, { name: 'strict' })
+      await strict.connect()
+      await strict.subscribe('channel')
+      await strict.mset(here, 'x', too, 'x')
+      const end = await cluster.beginToMove(here)
+      t.match((await strict.pipeline().mget(here, too).exec())![0]![0], { message: /^TRYAGAIN / })
+      t.same(await strict.pipeline().get(here).exec(), [[null, 'x']])
+      t.same(await countedOperations(app, 'strict'), { 'subscribe success': 1, 'mset success': 1, 'mget error': 1, 'get hit': 1 })
+      await strict.del(too)
+      await end()
+      const ended = once(strict, 'end')
+      strict.disconnect()
+      await ended
+      for (const [error] of (await strict.pipeline().set(here, 'x').set(too, 'x').set(here, 'y').exec())!) t.match(error, { message: /closed/ })
+      t.equal((await countedOperations(app, 'strict'))['set error'], 3)
+    })
+
+    await t.test('counts a script of a pipeline once, also where the node has forgotten it', async t => {
+      client.defineCommand('script', { numberOfKeys: 1, lua: 'return redis.call("get", KEYS[1])' })
+      const run = async (): Promise<unknown> => await (client.pipeline() as unknown as { script (key: string): ioredis6.ChainableCommander }).script('{a}none').exec()
+      t.same(await run(), [[null, null]])
+      await Promise.all(client.nodes('master').map(node => node.script('FLUSH')))
+      t.same(await run(), [[null, null]])
+      t.same([(await counted())['evalsha success'], (await counted())['evalsha error']], [2, undefined])
+    })
+
     const ended = once(client, 'end')
     client.disconnect()
     await ended

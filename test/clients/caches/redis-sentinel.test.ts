@@ -98,6 +98,15 @@ for (const [title, library] of Object.entries(nodeRedis)) {
       })
     })
 
+    await t.test('a pipeline of which a command fails, and no other one', async t => {
+      const client = open()
+      const { counted } = await instrument(t, client)
+      await client.connect()
+      await client.set('text', 'x')
+      await rejection(client.multi().get('text').lPush('text', 'y').execAsPipeline())
+      t.same(await counted(), { 'set success': 1, 'get hit': 1, 'lpush error': 1 })
+    })
+
     await t.test('reads from replicas, which refuse to write', async t => {
       const client = open({ replicaPoolSize: 1 })
       const { counted } = await instrument(t, client)
