@@ -6,6 +6,7 @@ import * as five from 'redis-5'
 import t from 'tap'
 import type { Test } from 'tap'
 import vitals from '../../../lib/index.ts'
+import { isCollected } from '../../support/garbage.ts'
 import { startRedis } from '../../support/redis-server.ts'
 import type { CacheOpening, CacheSession } from './cache-contract.ts'
 import { cacheContract, rejection } from './cache-contract.ts'
@@ -130,6 +131,16 @@ for (const [title, library] of Object.entries(libraries)) {
       t.ok(app.vitals.uninstrument(buffers))
       await client.get('a')
       t.equal((await counted())['get hit'], 3)
+    })
+
+    await t.test('one of which only an object with other options is kept is left as it was', async t => {
+      const app = fastify()
+      await app.register(vitals, { enabled: true, endpoint: false })
+      const self = carrier(app.vitals.instrument(library.createClient(toOptions({ port: server.port })), { name: 'kept' }).withCommandOptions({}))
+      t.ok(Object.hasOwn(self, 'sendCommand'))
+      t.ok(await isCollected(new WeakRef({})), 'the garbage has been collected')
+      await app.close()
+      t.notOk(Object.hasOwn(self, 'sendCommand'))
     })
 
     await t.test('an aborted command', async t => {
