@@ -40,6 +40,9 @@ const HOUSEKEEPING: ReadonlySet<string> = new Set(['hello', 'ismaster', 'isMaste
 /** Command names are a fixed list of the server's. */
 const COMMAND = /^[A-Za-z]{1,64}$/
 
+/** Commands that are about users and roles: their value is the name of one. */
+const OF_PEOPLE = /user|role/i
+
 const LONGEST_COLLECTION = 128
 
 const ENDINGS: ReadonlySet<string> = new Set(['commitTransaction', 'abortTransaction'])
@@ -72,6 +75,7 @@ export function watchMongoCommands (client: NodeJS.EventEmitter, db: DbClient): 
 
 /** The collection that a command names: mostly by its own name, else by another field. */
 function collectionOf (command: Document, name: string): string {
+  if (OF_PEOPLE.test(name)) return OTHER
   const [first] = Array.isArray(command['nsInfo']) ? command['nsInfo'] as { ns: unknown }[] : []
   const named = first === undefined ? [command[name], command['collection']].find(value => typeof value === 'string') : withoutDatabase(String(first.ns))
   return typeof named === 'string' && named !== '' && named.length <= LONGEST_COLLECTION ? named : OTHER

@@ -84,6 +84,15 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
     t.notMatch(await app.vitals.render(), /db_queries_total\{/)
   })
 
+  await t.test('shows no names of users and roles', async t => {
+    const { db, app, errors } = await open(t)
+    await rejection(db.removeUser('secret'))
+    await rejection(db.command({ usersInfo: 'secret' }))
+    await rejection(db.command({ dropRole: 'secret' }))
+    t.same(['dropUser', 'usersInfo', 'dropRole'].map(operation => errors(operation, '59')), [1, 1, 1])
+    t.notMatch(await app.vitals.render(), /secret/)
+  })
+
   await t.test('counts errors by the server\'s code, and leaves them as they are', async t => {
     const bare = new MongoClient(server.url)
     t.teardown(() => bare.close())
