@@ -92,14 +92,17 @@ export class IoredisConnection {
     command[this.#kObserved] = true
     const transaction = this.#transaction
     if (transaction !== undefined && !isMulti(command)) this.#queue(command, transaction)
-    else if (transaction === undefined && isMulti(command)) this.#begin(command)
+    else if (transaction === undefined && isMulti(command)) this.#begin(command, stream !== undefined)
     else if (stream !== undefined && this.#client.isCluster) this.#watchInCluster(command, this.#operations.of(command.name), performance.now(), stream)
     else this.#watch(command, this.#operations.of(command.name))
   }
 
-  #begin (command: Command): void {
+  /** In a pipeline, EXEC comes whatever becomes of MULTI. */
+  #begin (command: Command, isInPipeline: boolean): void {
     const transaction = this.#transaction = new RedisTransaction()
-    onSettled(command, () => { transaction.isBegun = true }, () => this.#abandon(transaction))
+    onSettled(command, () => { transaction.isBegun = true }, () => {
+      if (!isInPipeline) this.#abandon(transaction)
+    })
   }
 
   #queue (command: Command, transaction: RedisTransaction): void {

@@ -186,6 +186,17 @@ for (const [title, library] of Object.entries(libraries)) {
       t.same(await counted(), { 'get miss': 2, 'get error': 1, 'multi error': 1, 'set success': 1 })
     })
 
+    await t.test('transactions of a client that is closed are their commands', async t => {
+      const { redis, counted } = await open(t)
+      const all = Promise.allSettled([redis.multi({ pipeline: false }), redis.get('missing'), redis.exec()])
+      const ended = once(redis, 'end')
+      redis.disconnect()
+      await Promise.all([all, ended])
+      t.same(await counted(), { 'get error': 1 })
+      await rejection(redis.multi().get('missing').exec())
+      t.same(await counted(), { 'get error': 2 })
+    })
+
     await t.test('a transaction that waits for a connection for longer than one attempt, in capitals', async t => {
       const port = await freePort()
       const late = new RedisServer(port, '/')
