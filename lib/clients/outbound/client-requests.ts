@@ -6,9 +6,9 @@ export interface ClientRequestTarget {
   readonly port?: number | string
 }
 
-/** Told of requests before anybody else is. */
+/** Told of requests before anybody else is; more than once where somebody else's tap holds one of ours that is over. */
 export interface ClientRequestListener {
-  /** It is handed to an agent, in its constructor. More than once where an agent hands it on. */
+  /** It is handed to an agent, in its constructor. Again where an agent hands it on. */
   began (request: ClientRequest, target: ClientRequestTarget | undefined): void
   /** Its constructor throws. */
   failed (request: ClientRequest, error: unknown): void
@@ -64,21 +64,23 @@ const TAPS: readonly Tap[] = [
   }
 ]
 
+/** What each of our taps was put over: somebody else's may still hold one that is over. */
+const covered = new WeakMap<Method, Method | undefined>()
+
 let listeners: readonly ClientRequestListener[] = []
 /** All of them as one: nearly always there is one, and a loop costs. */
 let heard = united(listeners)
-let uninstall: (() => void) | undefined
 
 /**
  * Hears of each request of `node:http` and `node:https` from its constructor to its end: the channels that Node has tell neither where it
  * goes nor of each end, and listeners cost more. Returns how to stop; the last to stop leaves no trace.
  */
 export function onClientRequest (listener: ClientRequestListener): () => void {
+  if (listeners.length === 0) install()
   tell([...listeners, listener])
-  uninstall ??= install()
   return () => {
     tell(listeners.filter(other => other !== listener))
-    if (listeners.length === 0) uninstall!()
+    if (listeners.length === 0) uninstall()
   }
 }
 
@@ -97,19 +99,27 @@ function united (all: readonly ClientRequestListener[]): ClientRequestListener {
   }
 }
 
-function install (): () => void {
-  const taps = TAPS.map(({ prototype, name, over }) => {
-    const own = Object.hasOwn(prototype, name) ? prototype[name] : undefined
-    const tap = prototype[name] = over(own === undefined ? Object.getPrototypeOf(prototype) as Prototype : { [name]: own })
-    return { prototype, name, own, tap }
-  })
-  return () => {
-    // Somebody else's tap over ours would be lost: ours stays under it then, and hears nothing.
-    if (taps.some(({ prototype, name, tap }) => prototype[name] !== tap)) return
-    for (const { prototype, name, own } of taps) {
-      if (own === undefined) Reflect.deleteProperty(prototype, name)
-      else prototype[name] = own
-    }
-    uninstall = undefined
+function install (): void {
+  for (const { prototype, name, over } of TAPS) {
+    const own = underOurs(prototype, name)
+    const tap = over(own === undefined ? Object.getPrototypeOf(prototype) as Prototype : { [name]: own })
+    covered.set(tap, own)
+    prototype[name] = tap
   }
+}
+
+/** Somebody else's tap over ours would be lost: ours stays under it then, and hears nothing until there is a listener again. */
+function uninstall (): void {
+  for (const { prototype, name } of TAPS) {
+    const own = underOurs(prototype, name)
+    if (own === undefined) Reflect.deleteProperty(prototype, name)
+    else prototype[name] = own
+  }
+}
+
+/** What a prototype has of its own by a name, past our taps that lie on top: others who take theirs away may bring back one of ours, or take it along. */
+function underOurs (prototype: Prototype, name: string): Method | undefined {
+  let own = Object.hasOwn(prototype, name) ? prototype[name] : undefined
+  while (own !== undefined && covered.has(own)) own = covered.get(own)
+  return own
 }

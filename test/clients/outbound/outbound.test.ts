@@ -26,8 +26,8 @@ const get = async (path: string): Promise<string> => {
 }
 /** Gives a request up. */
 const leave = async (request: http.ClientRequest): Promise<void> => { await new Promise(resolve => request.on('error', () => {}).once('close', resolve).destroy()) }
-const taps = (): unknown[] => [[http.Agent, 'addRequest'] as const, [http.ClientRequest, 'emit'] as const, [http.IncomingMessage, 'emit'] as const]
-  .map(([{ prototype }, name]) => Object.getOwnPropertyDescriptor(prototype, name)?.value)
+const tapped = [[http.Agent, 'addRequest'], [http.ClientRequest, 'emit'], [http.IncomingMessage, 'emit']] as const
+const taps = (): unknown[] => tapped.map(([{ prototype }, name]) => Object.getOwnPropertyDescriptor(prototype, name)?.value)
 
 t.test('is off unless it is asked for, and leaves nothing behind', async t => {
   const before = taps()
@@ -194,6 +194,31 @@ t.test('leaves the taps of others in their place', async t => {
   prototype.addRequest = ours
   await again.close()
   t.not(prototype.addRequest, ours)
+})
+
+t.test('begins anew where others took its taps away with theirs, and leaves nothing behind', async t => {
+  const before = taps()
+  // As spies of test runners do.
+  const restores = tapped.map(([{ prototype }, name]) => {
+    const methods = prototype as unknown as Record<string, (...args: unknown[]) => unknown>
+    const own = Object.getOwnPropertyDescriptor(methods, name)
+    const original = methods[name]!
+    methods[name] = function (...args) { return original.apply(this, args) }
+    return () => { if (own === undefined) Reflect.deleteProperty(methods, name); else Object.defineProperty(methods, name, own) }
+  })
+  const [restoreAgent, ...restoreEmits] = restores
+  const app = await startOutbound(t)
+  const all = taps()
+  restoreAgent!()
+  await app.close()
+  const again = await startOutbound(t)
+  for (const [i, tap] of taps().entries()) t.notOk([before[i], all[i]].includes(tap), `${i} is tapped`)
+  const request = http.get(`${url}/silent`)
+  t.equal(again.vitals.read('http_client_requests_in_progress', { host }), 1, 'it is told of from the first on')
+  await leave(request)
+  await again.close()
+  for (const restore of restoreEmits) restore()
+  t.strictSame(taps(), before)
 })
 
 t.test('has what others put on all emitters hear of requests', async t => {
