@@ -6,7 +6,7 @@ import type { MethodRows } from './host-rows.ts'
 
 /** One request on its way out, from its creation to the one moment at which it is counted. */
 export class OutboundRequest {
-  /** Of the last head that came; 0 before that. */
+  /** Of the head of its response; 0 before that. */
   status = 0
   isSettled = false
   readonly #rows: MethodRows

@@ -25,6 +25,9 @@ interface Message {
 /** What a tunnel over HTTP/2 is opened by, where undici does not tell its status. */
 const TUNNEL_OPENED = 200
 
+/** The least status of a response: heads below it are informational, and what comes after them may still fail. */
+const LEAST_FINAL = 200
+
 /** Sees the requests of undici in any version, and of Node's `fetch` and `WebSocket`; returns how to stop. */
 export function watchUndici (recorder: OutboundRecorder): () => void {
   const requests = new RequestMarks()
@@ -39,11 +42,11 @@ export function watchUndici (recorder: OutboundRecorder): () => void {
         recorder.unreadable(error)
       }
     },
-    // Informational heads come this way too: the last one counts.
+    // Informational heads come this way too.
     'undici:request:headers' ({ request, response }: Message) {
       try {
         const outbound = requests.find(request)
-        if (outbound !== undefined) outbound.status = response.statusCode
+        if (outbound !== undefined && response.statusCode >= LEAST_FINAL) outbound.status = response.statusCode
       } catch (error) {
         recorder.unreadable(error)
       }

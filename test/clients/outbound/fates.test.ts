@@ -105,7 +105,8 @@ async function suite (t: Test, { send, open, close }: Sender): Promise<void> {
     const app = await startOutbound(t)
     await failing('/dies')
     await failing('/hangup')
-    await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${host} error`]: 1 })
+    await failing('/hinted')
+    await expectOutbound(t, app, { [`GET ${host} 200`]: 1, [`GET ${host} error`]: 2 })
   })
 
   await t.test('counts what is no HTTP, from its first line on or in its body', async t => {

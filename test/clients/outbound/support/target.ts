@@ -105,6 +105,8 @@ const answers: Record<string, Answer> = {
     response.write('half', () => setImmediate(() => response.destroy()))
   },
   hangup: (_, response) => { response.destroy() },
+  // Ends after an informational head, before its own.
+  hinted: (_, response) => { response.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' }, () => setImmediate(() => response.destroy())) },
   nonsense: (_, response) => { response.socket!.end('nonsense\r\n\r\n') },
   // A chunk without a length.
   garbled: (_, response) => { response.socket!.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n') },
