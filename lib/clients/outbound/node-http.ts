@@ -113,12 +113,12 @@ function fail (outbound: OutboundRequest, response: IncomingMessage | null | und
   outbound.fail(error)
 }
 
-/** The request is over and its response has not ended. Where that is not closed either, what came is still to be read. */
+/** The request is over and its response has not been read to its end. Where that came whole, nobody may ever read it, and nothing is under way. */
 function endUnsettled (outbound: OutboundRequest, response: Response | null | undefined): void {
   if (response == null) outbound.fail(ABORTED)
   // Nobody takes it over.
   else if (response.upgrade === true) settle(outbound, response)
-  else if (response.destroyed) end(outbound, response)
+  else if (response.destroyed || response.complete) end(outbound, response)
 }
 
 /** The response is destroyed: a body that came whole and was left unread is no failure. */

@@ -247,21 +247,34 @@ t.test('counts a response that nobody reads: at once without a listener, when it
   await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
 })
 
-t.test('counts a response that is read, or given up, after its connection has closed', async t => {
+t.test('counts a response that nobody has read when its connection closes, and not again when it is read or given up', async t => {
   const app = await startOutbound(t)
   const agent = new http.Agent({ keepAlive: false })
-  const unread = async (): Promise<IncomingMessage> => {
-    const request = http.get(`${url}/ok`, { agent })
+  const unread = async (method: string): Promise<IncomingMessage> => {
+    const request = http.request(`${url}/ok`, { method, agent }).end()
     const closed = once(request, 'close')
     const [response] = await once(request, 'response') as [IncomingMessage]
     await closed
     return response
   }
-  const [read, left] = [await unread(), await unread()]
-  t.strictSame((await readBooks(app)).inProgress, { [host]: 2 })
+  const [read, left] = [await unread('GET'), await unread('GET'), await unread('HEAD')]
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 2, [`HEAD ${host} 200`]: 1 })
   t.equal(await text(read), 'ok')
   left.destroy()
-  await expectOutbound(t, app, { [`GET ${host} 200`]: 2 })
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 2, [`HEAD ${host} 200`]: 1 })
+})
+
+t.test('counts a response that nobody reads when its server closes the idle connection', async t => {
+  const app = await startOutbound(t)
+  const { server, url, host } = await startTarget(t)
+  const request = http.get(`${url}/ok`, { agent: new http.Agent({ keepAlive: true }) })
+  await once(request, 'response')
+  t.strictSame((await readBooks(app)).inProgress, { [host]: 1 })
+  t.ok(await eventually(() => {
+    (server as http.Server).closeIdleConnections()
+    return request.destroyed
+  }))
+  await expectOutbound(t, app, { [`GET ${host} 200`]: 1 })
 })
 
 t.test('counts what the constructor throws at, in each store', async t => {
