@@ -11,12 +11,20 @@ export async function companyRoutes (app: FastifyInstance, { companyRegister }: 
   app.get<{ Params: OrganizationParams }>('/organizations/:organization/company', {
     schema: { params: organizationParams, response: { 200: { type: 'object', properties: { slug, employees: { type: 'integer' } } } } },
   }, async ({ params: { organization }, log }) => {
-    const answer = await fetch(`${companyRegister}/companies/${organization}`, { signal: AbortSignal.timeout(patienceMs) }).catch((error: unknown) => {
+    const { status, company } = await ask(`${companyRegister}/companies/${organization}`).catch((error: unknown) => {
       log.warn(error, 'the company register does not answer')
       throw new HttpError(502, 'The company register does not answer')
     })
-    if (answer.ok) return await answer.json()
-    await answer.body?.cancel()
-    throw answer.status === 404 ? new HttpError(404, 'No such company') : new HttpError(502, 'The company register has a problem')
+    if (company !== undefined) return company
+    throw status === 404 ? new HttpError(404, 'No such company') : new HttpError(502, 'The company register has a problem')
   })
+}
+
+/** A whole answer within the time: the body may fail as well as the head. */
+async function ask (url: string): Promise<{ status: number, company?: unknown }> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(patienceMs) })
+  const { status } = answer
+  if (answer.ok) return { status, company: await answer.json() }
+  await answer.body?.cancel()
+  return { status }
 }

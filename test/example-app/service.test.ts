@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { Clone, until } from './example.ts'
@@ -103,6 +106,24 @@ t.test('what another service knows is asked for, and the requests to it are coun
   t.equal(new Set(counted.map(([, host]) => host)).size, 1, 'the traffic is not the service\'s own')
   // The traffic has the service ask too.
   await until(async () => await valueOf(`http_client_requests_in_progress{host="${counted[0]![1]}"}`) === 0)
+})
+
+t.test('another service that breaks off, or answers what it should not, is not taken for a fault of this one', async (t) => {
+  const register = createServer((request, response) => {
+    if (request.url === '/companies/broken') response.writeHead(200, { 'content-length': 100 }).write('{', () => response.destroy())
+    else response.writeHead(request.url === '/companies/ill' ? 500 : 200).end('no JSON')
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => register.close())
+  await once(register, 'listening')
+  const asking = clone.start([], { COMPANY_REGISTER_URL: `http://127.0.0.1:${(register.address() as AddressInfo).port}` })
+  const companies = `${await asking.origin()}/organizations`
+  for (const slug of ['broken', 'garbled']) t.match(await send('GET', `${companies}/${slug}/company`), { status: 502, body: { message: 'The company register does not answer' } })
+  t.match(await send('GET', `${companies}/ill/company`), { status: 502, body: { message: 'The company register has a problem' } })
+  register.close()
+  register.closeAllConnections()
+  t.match(await send('GET', `${companies}/gone/company`), { status: 502, body: { message: 'The company register does not answer' } })
+  asking.press()
+  t.equal(await asking.ended, 0)
 })
 
 t.test('mistakes get a clear answer', async (t) => {
