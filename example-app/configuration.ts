@@ -54,7 +54,8 @@ function readRedisUrl (text: string): string {
 }
 
 function readOrigin (text: string): string {
-  if (/^https?:/.test(text) && URL.canParse(text)) return text.replace(/\/$/, '')
+  // `fetch` takes no credentials in a URL, and says them in its error.
+  if (/^https?:\/\/[^@?#]+$/.test(text) && URL.canParse(text)) return text.replace(/\/$/, '')
   throw new StartError('COMPANY_REGISTER_URL must look like http://host:8080')
 }
 

@@ -95,6 +95,7 @@ t.test('wrong settings are said in one line', async (t) => {
   await refuses(t, clone.start([], { PORT: 'http' }), 'PORT must be a number from 0 to 65535, got: http')
   await refuses(t, clone.start(['--trafic']), 'The only argument is --traffic (npm start -- --traffic), got: --trafic')
   await refuses(t, clone.start([], { COMPANY_REGISTER_URL: 'nowhere' }), 'COMPANY_REGISTER_URL must look like http://host:8080')
+  await refuses(t, clone.start([], { COMPANY_REGISTER_URL: 'http://user:secret@host:8080' }), 'COMPANY_REGISTER_URL must look like http://host:8080')
   await refuses(t, clone.start([], { DATABASE_URL: 'postgresql://nowhere:port' }), 'DATABASE_URL must look like postgresql://user:password@host:5432/database')
 })
 
