@@ -23,27 +23,33 @@ export class ClientSets {
   /** What is observed already, as a client or as a part of one. */
   readonly observed = new WeakSet<object>()
   readonly #registry: Registry
-  readonly #withErrorTypes: boolean
+  #withErrorTypes = false
   #db: DbMetrics | undefined
   #cache: CacheMetrics | undefined
 
-  private constructor (registry: Registry, withErrorTypes: boolean) {
+  private constructor (registry: Registry) {
     this.#registry = registry
-    this.#withErrorTypes = withErrorTypes
   }
 
-  /** The sets of a store; the first application decides `withErrorTypes`. */
-  static of (registry: Registry, withErrorTypes: boolean): ClientSets {
+  /** The sets of a store. */
+  static of (registry: Registry): ClientSets {
     let sets = setsOfStores.get(registry)
-    if (sets === undefined) setsOfStores.set(registry, sets = new ClientSets(registry, withErrorTypes))
+    if (sets === undefined) setsOfStores.set(registry, sets = new ClientSets(registry))
     return sets
+  }
+
+  /** Keeps durations by error too, from now on: one of the applications shows them. */
+  keepErrorTypes (): void {
+    this.#withErrorTypes = true
+    this.#db?.keepErrorTypes()
   }
 
   /** The metrics are defined by the first client that has them. */
   db (name: string, system: string, namespace: string | undefined): DbClient {
-    this.#db ??= new DbMetrics(this.#registry, this.#withErrorTypes)
-    if (namespace !== undefined) this.#db.namespaces.set(name, namespace)
-    return new DbClient(this.#db, system, name)
+    const db = this.#db ??= new DbMetrics(this.#registry)
+    if (this.#withErrorTypes) db.keepErrorTypes()
+    if (namespace !== undefined) db.namespaces.note(system, name, namespace)
+    return new DbClient(db, system, name)
   }
 
   get health (): HealthMetrics {

@@ -24,7 +24,8 @@ export class Clients {
 
   /** `withErrorTypes`: whether durations are kept by error too. */
   constructor (registry: Registry, withErrorTypes: boolean, warn: (message: string) => void) {
-    this.#sets = ClientSets.of(registry, withErrorTypes)
+    this.#sets = ClientSets.of(registry)
+    if (withErrorTypes) this.#sets.keepErrorTypes()
     this.#warn = warn
   }
 

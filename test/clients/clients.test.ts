@@ -13,6 +13,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import vitals, { createRegistry } from '../../lib/index.ts'
 import type { InstrumentOptions, VitalsOptions } from '../../lib/index.ts'
+import { freePort } from '../support/free-port.ts'
 import { isCollected } from '../support/garbage.ts'
 import { startPostgres } from './databases/support/postgres-server.ts'
 
@@ -274,6 +275,30 @@ t.test('failed queries have an error type under OpenTelemetry\'s names', async t
   for (const line of ['db_client_connection_max{', 'db_client_connection_pending_requests{', 'db_client_connection_wait_time_seconds_count{']) t.match(text, line)
   t.match(text, /^db_transactions_total\{.*,status="committed"[,}].* 1$/m)
   t.notMatch(text, /^db_(queries|query|connection)/m)
+})
+
+t.test('the name of a database goes with its own system, and is left out where clients of one name have several', async t => {
+  const app = await open(t, { naming: 'semconv' }, keeping([]))
+  const port = await freePort()
+  const pools = [['primary', 'shop'], ['both', 'shop'], ['both', 'archive'], ['same', 'shop'], ['same', 'shop']].map(([name, database]) => app.vitals.instrument(new pg.Pool({ host: '127.0.0.1', port, database: database! }), { name: name! }))
+  const other = app.vitals.instrument(mysql.createPool({ host: '127.0.0.1', port, database: 'legacy' }), { name: 'primary' })
+  for (const pool of pools) await t.rejects(pool.query('select 1 from pg_class'), { code: 'ECONNREFUSED' })
+  await t.rejects(other.promise().query('select 1 from pg_class'), { code: 'ECONNREFUSED' })
+  await other.promise().end()
+  const shown = [...(await app.vitals.render()).matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} \d$/gm)].map(([, labels]) => ['db_system_name', 'db_client_connection_pool_name', 'db_namespace'].map(name => new RegExp(`(?:^|,)${name}="(.*?)"`).exec(labels!)?.[1]))
+  t.strictSame(shown.sort(), [['mysql', 'primary', 'legacy'], ['postgresql', 'both', undefined], ['postgresql', 'primary', 'shop'], ['postgresql', 'same', 'shop']])
+})
+
+t.test('failed queries have their error type as soon as one of the applications of a store wants it', async t => {
+  const registry = createRegistry()
+  const first = await open(t, { registry }, keeping([]))
+  const pool = openPool(t)
+  first.vitals.instrument(pool, { name: 'shared' })
+  await t.rejects(pool.query('select wrong from pg_class'), { code: '42703' })
+  const second = await open(t, { registry, naming: 'semconv' }, keeping([]))
+  await t.rejects(pool.query('select wrong from pg_class'), { code: '42703' })
+  const counts = [...(await second.vitals.render()).matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} (\d)$/gm)].map(([, labels, count]) => [/error_type="(.*?)"/.exec(labels!)?.[1], count])
+  t.strictSame(counts, [[undefined, '1'], ['42703', '1']])
 })
 
 /** Labels as the semconv naming orders them. */

@@ -1,10 +1,11 @@
 import type { Counter } from '../../series/counter.ts'
 import type { Gauge } from '../../series/gauge.ts'
-import type { Histogram } from '../../series/histogram.ts'
+import type { Histogram, HistogramDefinition } from '../../series/histogram.ts'
 import type { OtlpIdentity } from '../../series/otlp-identity.ts'
 import type { Registry } from '../../series/registry.ts'
 import { WeakReadings } from '../weak-readings.ts'
 import type { Reading } from '../weak-readings.ts'
+import { DbNamespaces } from './db-namespaces.ts'
 
 /** Bounds for queries and for the wait for a connection, in seconds. */
 export const QUERY_BUCKETS: readonly number[] = Object.freeze([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1])
@@ -19,20 +20,18 @@ export type PoolReading = Reading<'size' | 'active' | 'idle' | 'pending' | 'max'
 export class DbMetrics {
   readonly queries: Counter<string>
   readonly queryDuration: Histogram<string>
-  /** Durations of failed queries once more, by error; `undefined` where no way out shows them. */
-  readonly failureDuration: Histogram<string> | undefined
   readonly queryErrors: Counter<string>
   readonly transactions: Counter<string>
   /** The pools by system and client. */
   readonly pools = new WeakReadings<keyof PoolReading>()
   readonly connectionWait: Histogram<string>
   readonly connectionTimeouts: Counter<string>
+  readonly namespaces = new DbNamespaces()
   readonly #registry: Registry
-  /** Names of databases by client. */
-  readonly namespaces = new Map<string, string>()
+  readonly #failureDefinition: HistogramDefinition<string>
+  #failureDuration: Histogram<string> | undefined
 
-  /** `withErrorTypes`: whether durations are kept by error too, which OpenTelemetry wants as `error.type`. */
-  constructor (registry: Registry, withErrorTypes: boolean) {
+  constructor (registry: Registry) {
     this.#registry = registry
     const client = ['system', 'client']
     const duration = { name: 'db.client.operation.duration', unit: 's', toAttributes: toDbAttributes(this.namespaces) }
@@ -53,16 +52,14 @@ export class DbMetrics {
       buckets: QUERY_BUCKETS,
       otlp: duration
     })
-    this.failureDuration = withErrorTypes
-      ? registry.hiddenHistogram({
-        name: 'db_query_failure_duration_seconds',
-        help: 'Time of failed operations, by error.',
-        labels: [...client, 'operation', 'table', 'error_type'],
-        unit: 'seconds',
-        buckets: QUERY_BUCKETS,
-        otlp: { ...duration, splits: { metric: 'db_query_duration_seconds', label: 'error_type' } }
-      })
-      : undefined
+    this.#failureDefinition = {
+      name: 'db_query_failure_duration_seconds',
+      help: 'Time of failed operations, by error.',
+      labels: [...client, 'operation', 'table', 'error_type'],
+      unit: 'seconds',
+      buckets: QUERY_BUCKETS,
+      otlp: { ...duration, splits: { metric: 'db_query_duration_seconds', label: 'error_type' } }
+    }
     this.queryErrors = registry.counter({
       name: 'db_query_errors_total',
       help: 'Failed operations, by SQLSTATE or the code of the driver.',
@@ -110,10 +107,20 @@ export class DbMetrics {
   get registry (): Registry {
     return this.#registry
   }
+
+  /** Durations of failed queries once more, by error; `undefined` where no way out shows them. */
+  get failureDuration (): Histogram<string> | undefined {
+    return this.#failureDuration
+  }
+
+  /** Keeps durations by error from now on, which OpenTelemetry wants as `error.type`. */
+  keepErrorTypes (): void {
+    this.#failureDuration ??= this.#registry.hiddenHistogram(this.#failureDefinition)
+  }
 }
 
 /** Labels as attributes of OpenTelemetry's semantic conventions for database client metrics; what could not be told is left out. */
-function toDbAttributes (namespaces: ReadonlyMap<string, string>): NonNullable<OtlpIdentity['toAttributes']> {
+function toDbAttributes (namespaces: DbNamespaces): NonNullable<OtlpIdentity['toAttributes']> {
   const keys: Readonly<Record<string, string>> = { system: 'db.system.name', operation: 'db.operation.name', table: 'db.collection.name', client: 'db.client.connection.pool.name', error_type: 'error.type' }
   return (names, values) => {
     const attributes: Record<string, string> = {}
@@ -121,9 +128,10 @@ function toDbAttributes (namespaces: ReadonlyMap<string, string>): NonNullable<O
       const value = values[i]!
       const isUntold = value === OTHER && (name === 'operation' || name === 'table')
       if (!isUntold) attributes[keys[name] ?? name] = value
-      const namespace = name === 'client' ? namespaces.get(value) : undefined
-      if (namespace !== undefined) attributes['db.namespace'] = namespace
     })
+    const [system, client] = values
+    const namespace = namespaces.of(system!, client!)
+    if (namespace !== undefined) attributes['db.namespace'] = namespace
     return attributes
   }
 }
