@@ -13,13 +13,21 @@ interface CreatedEvent extends PoolEvent {
   readonly options: { readonly maxPoolSize: number }
 }
 
+interface ConnectionEvent extends PoolEvent {
+  /** Within its pool. */
+  readonly connectionId: unknown
+}
+
 interface FailedEvent extends PoolEvent {
   readonly reason: string
 }
 
 interface Pool {
   size: number
+  /** Handed out. */
   active: number
+  /** Those that are being made. */
+  readonly making: Set<unknown>
   /** Starts of the waits for a connection, ms; who waits longest is served first. */
   readonly waiting: number[]
   readonly max: number
@@ -38,10 +46,17 @@ export function watchMongoPools (client: NodeJS.EventEmitter, db: DbClient): () 
   const stops = [
     db.watchPool(pools, readPools),
     listen(client, {
-      connectionPoolCreated: ({ address, options }: CreatedEvent) => { pools.set(address, { size: 0, active: 0, waiting: [], max: options.maxPoolSize }) },
+      connectionPoolCreated: ({ address, options }: CreatedEvent) => { pools.set(address, { size: 0, active: 0, making: new Set(), waiting: [], max: options.maxPoolSize }) },
       connectionPoolClosed: ({ address }: PoolEvent) => { pools.delete(address) },
-      connectionCreated: change(pool => { pool.size++ }),
-      connectionClosed: change(pool => { pool.size-- }),
+      connectionCreated: change((pool, { connectionId }: ConnectionEvent) => {
+        pool.size++
+        pool.making.add(connectionId)
+      }),
+      connectionReady: change((pool, { connectionId }: ConnectionEvent) => { pool.making.delete(connectionId) }),
+      connectionClosed: change((pool, { connectionId }: ConnectionEvent) => {
+        pool.size--
+        pool.making.delete(connectionId)
+      }),
       connectionCheckOutStarted: change(pool => { pool.waiting.push(performance.now()) }),
       connectionCheckedOut: change(pool => {
         pool.active++
@@ -60,6 +75,6 @@ export function watchMongoPools (client: NodeJS.EventEmitter, db: DbClient): () 
 function readPools (pools: Pools): PoolReading {
   const all = [...pools.values()]
   const sum = (of: (pool: Pool) => number): number => all.reduce((total, pool) => total + of(pool), 0)
-  const [size, active] = [sum(pool => pool.size), sum(pool => pool.active)]
+  const [size, active] = [sum(pool => pool.size), sum(pool => pool.active + pool.making.size)]
   return { size, active, idle: size - active, pending: sum(pool => pool.waiting.length), max: all.length > 0 && all.every(({ max }) => max > 0) ? sum(pool => pool.max) : undefined }
 }

@@ -185,6 +185,31 @@ async function suite (t: Test, { MongoClient }: Driver): Promise<void> {
     server.commands.length = 0
   })
 
+  await t.test('shows a connection that is being made as in use, until it is there or has failed', async t => {
+    const { client, db, gauges } = await open(t, { maxPoolSize: 2, retryReads: false, serverSelectionTimeoutMS: 5_000 })
+    const find = (): Promise<unknown> => db.collection('making').find().toArray().then(() => 'found', () => 'failed')
+    for (const fails of [false, true]) {
+      await client.connect()
+      const [busy, held] = [gate(), gate()]
+      server.failNext('find', busy.promise)
+      const first = find()
+      t.ok(await eventually(() => server.commands.some(({ find }) => find === 'making')))
+      server.holdNext(held.promise)
+      const second = find()
+      let shown = await gauges()
+      t.ok(await eventually(async () => (shown = await gauges())['size'] === 2))
+      t.strictSame(shown, { size: 2, active: 2, idle: 0, pending: 1, max: 2 })
+      if (fails) await server.kill()
+      busy.open()
+      held.open()
+      t.strictSame(await Promise.all([first, second]), fails ? ['failed', 'failed'] : ['found', 'found'])
+      t.match(await gauges(), fails ? { active: 0, idle: 0, pending: 0 } : { size: 2, active: 0, idle: 2, pending: 0 })
+      await client.close()
+      server.commands.length = 0
+    }
+    await server.start()
+  })
+
   await t.test('leaves out a limit that there is not, and pools that are closed', async t => {
     const { client, db, gauges } = await open(t, { maxPoolSize: 0 })
     t.strictSame(await gauges(), { size: 0, active: 0, idle: 0, pending: 0, max: undefined })

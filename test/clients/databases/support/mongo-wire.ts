@@ -18,6 +18,8 @@ export interface MongoWire {
   commands: Document[]
   /** What the next command of a name gets instead of its answer: an error document, a broken connection, or its answer later. */
   failNext (command: string, failure: Document | 'drop' | Promise<void>): void
+  /** Lets the next connection wait for its first answer. */
+  holdNext (until: Promise<void>): void
   start (): Promise<void>
   /** Breaks all connections off and listens no more. */
   kill (): Promise<void>
@@ -35,6 +37,7 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
   /** Change streams by cursor: what happened since the last batch, and who waits for it. */
   const streams = new Map<string, { readonly name: string, events: Document[], wake: () => void }>()
   const failures = new Map<string, (Document | 'drop' | Promise<void>)[]>()
+  const holds: Promise<void>[] = []
   const sockets = new Set<net.Socket>()
   const commands: Document[] = []
   let lastCursor = 0
@@ -166,6 +169,11 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
 
   const server = net.createServer(socket => {
     sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)))
+    const held = holds.shift()
+    if (held !== undefined) {
+      socket.pause()
+      held.then(() => socket.resume(), () => {})
+    }
     let bytes = Buffer.alloc(0)
     socket.on('data', (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk])
@@ -195,6 +203,7 @@ export async function startMongoWire (t: Test): Promise<MongoWire> {
     url: `mongodb://127.0.0.1:${port}/test?directConnection=true`,
     commands,
     failNext: (command, failure) => { failures.set(command, [...failures.get(command) ?? [], failure]) },
+    holdNext: until => { holds.push(until) },
     start: async () => await listen(port),
     kill
   }
