@@ -6,6 +6,8 @@ import { replaceMethod, wrapMethod } from '../wrap-method.ts'
 interface PgClient extends NodeJS.EventEmitter {
   /** The status of the last ReadyForQuery: `I` idle, `T` in a transaction, `E` in a failed one. pg 8.19 and later. */
   getTransactionStatus? (): string | null
+  /** Whether no statement is under way, so that its status is of now. */
+  readonly readyForQuery?: boolean
 }
 
 type Callback = (this: unknown, ...given: unknown[]) => unknown
@@ -73,7 +75,9 @@ export class PgConnection {
   #query (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
     const config = args[0] as Config | string | null | undefined
     const known = this.#db.statement(textOf(config))
-    const status = this.#client.getTransactionStatus?.()
+    const client = this.#client
+    // The error of a statement comes before its ReadyForQuery.
+    const status = client.readyForQuery === true ? client.getTransactionStatus?.() : undefined
     if (typeof status === 'string') {
       this.#transactions.saw(status !== 'I')
       this.#hearEnd()

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import net from 'node:net'
+import type { AddressInfo } from 'node:net'
 import fastify from 'fastify'
 import pg from 'pg'
 import Cursor from 'pg-cursor'
@@ -8,12 +10,16 @@ import t from 'tap'
 import type { Test } from 'tap'
 import vitals from '../../../lib/index.ts'
 import type { Vitals } from '../../../lib/index.ts'
+import { gate } from '../../support/gate.ts'
 import { instrumented } from '../support/instrumented.ts'
 import { startPostgres } from './support/postgres-server.ts'
 
 // It has no types of its own.
 const { Client: OlderClient } = createRequire(import.meta.url)('pg-8.11') as typeof pg
 const server = await startPostgres(t)
+
+/** The first byte of an error (PostgreSQL, "Message Formats"); its length without that byte follows. */
+const ERROR_RESPONSE = 'E'.charCodeAt(0)
 
 interface Forms {
   pool: pg.Pool
@@ -291,6 +297,40 @@ t.test('counts transactions in one text, failed commits and lost connections', a
   await t.rejects(client.query('commit and chain'), { code: '23503' })
   await client.query('commit')
   t.same([ended('committed'), ended('rolled_back')], [6, 7], 'a chain that breaks')
+})
+
+t.test('counts a COMMIT that fails once, also where the next statement comes before the server is through with it', async t => {
+  const rest = gate()
+  const proxy = net.createServer(socket => {
+    const connection = net.connect(server.port, '127.0.0.1')
+    socket.on('error', () => {}).pipe(connection.on('error', () => {}))
+    let through = Promise.resolve()
+    const pass = (bytes: Buffer): void => { through.then(() => socket.write(bytes), () => {}) }
+    connection.on('data', (bytes: Buffer) => {
+      const end = bytes[0] === ERROR_RESPONSE ? bytes.readInt32BE(1) + 1 : 0
+      if (end > 0) {
+        pass(bytes.subarray(0, end))
+        through = rest.promise
+      }
+      pass(bytes.subarray(end))
+    }).on('close', () => socket.destroy())
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const client = new pg.Client({ host: '127.0.0.1', port: (proxy.address() as AddressInfo).port, user: 'postgres', database: 'postgres' })
+  await client.connect()
+  t.teardown(async () => {
+    await client.end()
+    proxy.close()
+  })
+  const { transactions } = await instrumented(t, client, 'postgresql')
+  await client.query('create temporary table parents (id integer primary key); create temporary table children (parent integer references parents deferrable initially deferred)')
+  await client.query('begin')
+  await client.query('insert into children values (404)')
+  await t.rejects(client.query('commit'), { code: '23503' })
+  const rolledBack = client.query('rollback')
+  rest.open()
+  await rolledBack
+  t.same([transactions('committed'), transactions('rolled_back')], [0, 1])
 })
 
 t.test('sees the connections that a pool had before it was instrumented, and none twice', async t => {
