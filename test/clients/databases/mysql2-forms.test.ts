@@ -226,6 +226,16 @@ t.test('counts the waits of a pool that gives up', async t => {
   t.equal(errors('SELECT', 'pool_closed'), 1)
 })
 
+t.test('counts a statement that the library gives up, in each form, and not its late answer', async t => {
+  const { pool, count, errors } = await open(t, { connectionLimit: 2 })
+  const sleeping = { sql: 'select sleep(0.3)', timeout: 20 }
+  await t.rejects(pool.promise().query(sleeping), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
+  await t.rejects(called(done => pool.execute(sleeping, done)), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' })
+  t.equal(errors('SELECT', 'PROTOCOL_SEQUENCE_TIMEOUT'), 2)
+  await pool.promise().query('select 1 from early')
+  t.same([count('SELECT'), count('SELECT', 'other', 'error'), count('SELECT', 'early')], [0, 2, 1])
+})
+
 t.test('leaves it to the library that a connection is asked for without a callback', async t => {
   const { pool } = await open(t, { connectionLimit: 1 })
   t.equal(pool.getConnection(undefined as never), undefined)
