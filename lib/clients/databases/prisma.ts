@@ -18,6 +18,13 @@ interface PrismaClient {
   readonly _activeProvider?: unknown
 }
 
+interface PrismaError {
+  readonly code?: unknown
+  readonly errorCode?: unknown
+  readonly message?: unknown
+  readonly meta?: { readonly driverAdapterError?: { readonly cause?: { readonly kind?: unknown } } }
+}
+
 /** OpenTelemetry's names of databases by Prisma's. */
 const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', postgres: 'postgresql', mysql: 'mysql', sqlite: 'sqlite', sqlserver: 'microsoft.sql_server', cockroachdb: 'cockroachdb', mongodb: 'mongodb' }
 
@@ -25,6 +32,12 @@ const UNKNOWN_SYSTEM = 'other_sql'
 
 /** The codes of a connection that was not had: there was no transaction (Prisma, "Error codes", Common). */
 const NO_CONNECTION = /^P1\d{3}$/
+
+/** The same as the driver adapters say it; raw statements have a code of their own. */
+const NO_CONNECTION_KINDS: ReadonlySet<unknown> = new Set(['AuthenticationFailed', 'DatabaseNotReachable', 'DatabaseDoesNotExist', 'DatabaseAccessDenied', 'TlsConnectionError', 'TooManyConnections'])
+
+/** The pool of pg gives up a wait with no code. */
+const POOL_TIMEOUT = 'timeout exceeded when trying to connect'
 
 /** Prisma Client: an extended client takes its place, since Prisma has no other way to see operations. */
 export const prisma: ClientAdapter = {
@@ -45,16 +58,17 @@ function attach (client: PrismaClient, context: ClientContext): Attachment {
       $allOperations: async (operation: Operation) => isOn ? await observe(operation, db) : await operation.query(operation.args)
     }
   })
-  const restore = wrapMethod(extended, '$transaction', async (receiver, original, args) => {
-    try {
-      const result = await Reflect.apply(original, receiver, args)
-      db.transaction('committed')
-      return result
-    } catch (error) {
-      const { code, errorCode } = Object(error) as { code?: unknown, errorCode?: unknown }
-      if (!NO_CONNECTION.test(String(code ?? errorCode))) db.transaction('rolled_back')
-      throw error
+  const restore = wrapMethod(extended, '$transaction', (receiver, original, args) => {
+    // One inside of another is a savepoint of that one; its client cannot connect.
+    if ((receiver as { $connect?: unknown }).$connect === undefined) return Reflect.apply(original, receiver, args)
+    const [work, ...options] = args
+    if (typeof work !== 'function') return observeTransaction(Reflect.apply(original, receiver, args) as Promise<unknown>, db, isConnected)
+    let hasBegun = false
+    const observed = (tx: unknown): unknown => {
+      hasBegun = true
+      return Reflect.apply(work, undefined, [tx])
     }
+    return observeTransaction(Reflect.apply(original, receiver, [observed, ...options]) as Promise<unknown>, db, () => hasBegun)
   })
   return {
     client: extended,
@@ -63,6 +77,23 @@ function attach (client: PrismaClient, context: ClientContext): Attachment {
       restore()
     }
   }
+}
+
+async function observeTransaction (running: Promise<unknown>, db: DbClient, hasBegun: (error: unknown) => boolean): Promise<unknown> {
+  try {
+    const result = await running
+    db.transaction('committed')
+    return result
+  } catch (error) {
+    if (hasBegun(error)) db.transaction('rolled_back')
+    throw error
+  }
+}
+
+/** Whether an error says nothing of a connection that was not had. */
+function isConnected (error: unknown): boolean {
+  const { code, errorCode, message, meta } = Object(error) as PrismaError
+  return !NO_CONNECTION.test(String(code ?? errorCode)) && message !== POOL_TIMEOUT && !NO_CONNECTION_KINDS.has(meta?.driverAdapterError?.cause?.kind)
 }
 
 async function observe (operation: Operation, db: DbClient): Promise<unknown> {

@@ -5,6 +5,7 @@ import vitals from '../../../lib/index.ts'
 import type { HistogramValue } from '../../../lib/index.ts'
 import { isCollected } from '../../support/garbage.ts'
 import { freePort } from '../../support/free-port.ts'
+import { isBusy } from './support/sleeping.ts'
 
 /** A database server that the suite may kill and start again; an embedded database has none. */
 export interface DbServer {
@@ -301,25 +302,6 @@ export function dbContract (t: Test, subject: DbSubject): void {
 
 async function rejection (promise: Promise<unknown>): Promise<Error> {
   return await promise.then(() => { throw new Error('It did not fail') }, (error: Error) => error)
-}
-
-const SLEEPING: Readonly<Record<string, string>> = {
-  postgresql: 'select pid as id from pg_stat_activity where query like \'select pg_sleep%\' and state = \'active\'',
-  mysql: 'select id as id from information_schema.processlist where info like \'select sleep%\''
-}
-
-/** Resolves when the server works on a sleeping statement, as another client sees it; ends it where asked to. */
-async function isBusy (subject: DbSubject, port: number, isToEnd: boolean = false): Promise<void> {
-  const watcher = subject.open({ port, max: 1, connectTimeoutMs: 5_000 })
-  try {
-    const sleeping = async (): Promise<{ id: unknown }[]> => subject.rows(await watcher.run(SLEEPING[subject.system]!)) as { id: unknown }[]
-    let found = await sleeping()
-    while (found.length === 0) found = await sleeping()
-    const id = Number(found[0]!.id)
-    if (isToEnd) await watcher.run(subject.system === 'postgresql' ? `select pg_cancel_backend(${id})` : `kill query ${id}`)
-  } finally {
-    await watcher.close()
-  }
 }
 
 function ownProperties (client: object, names: readonly string[]): unknown {

@@ -6,16 +6,29 @@ import type { Test } from 'tap'
 import vitals from '../../../lib/index.ts'
 import type { HistogramValue } from '../../../lib/index.ts'
 import { freePort } from '../../support/free-port.ts'
+import { parseSamples } from '../../support/samples.ts'
+import { failureOf } from './support/examples.ts'
 import { startPostgres } from './support/postgres-server.ts'
 import { generatePrisma } from './support/prisma-client.ts'
 import type { PrismaClient } from './support/prisma-client.ts'
+import { isBusy } from './support/sleeping.ts'
 
 const server = await startPostgres(t)
 const generated = generatePrisma(t)
 const NAME = 'primary'
 
-async function open (t: Test, connectionString = server.url) {
-  const bare = new generated.PrismaClient({ adapter: new PrismaPg({ connectionString }) })
+/** How the adapter makes its pool. */
+interface PoolOptions {
+  readonly connectionString?: string
+  readonly max?: number
+  readonly connectionTimeoutMillis?: number
+  readonly statement_timeout?: number
+}
+
+const connect = (options: PoolOptions = {}): PrismaClient => new generated.PrismaClient({ adapter: new PrismaPg({ connectionString: server.url, ...options }) })
+
+async function open (t: Test, options: PoolOptions = {}) {
+  const bare = connect(options)
   const app = fastify()
   await app.register(vitals, { enabled: true, endpoint: false })
   t.teardown(async () => {
@@ -37,8 +50,20 @@ async function open (t: Test, connectionString = server.url) {
 
 const rejection = async (promise: Promise<unknown>): Promise<Error & { code?: string }> => await promise.then(() => { throw new Error('It did not fail') }, error => error as Error)
 
+const SLEEP = 'select pg_sleep(60)::text'
+
+/** Resolves when the server works on {@link SLEEP}; ends it where asked to. */
+const isSleeping = async (isToEnd = false): Promise<void> => await isBusy({
+  system: 'postgresql',
+  open: ({ max }) => {
+    const watcher = connect({ max })
+    return { client: watcher, run: sql => watcher.$queryRawUnsafe(sql), close: () => watcher.$disconnect() }
+  },
+  rows: result => result
+}, server.port, isToEnd)
+
 t.before(async () => {
-  const prisma = new generated.PrismaClient({ adapter: new PrismaPg({ connectionString: server.url }) })
+  const prisma = connect()
   await prisma.$executeRawUnsafe('create table "Task" (id integer primary key, title text not null unique)')
   await prisma.$disconnect()
 })
@@ -110,34 +135,174 @@ t.test('counts transactions of both forms, and what they do', async t => {
   t.equal(await prisma.task.count(), 2, 'they were rolled back')
 })
 
-t.test('counts a server that cannot be reached, and no transaction on it', async t => {
-  const { prisma, errors, ended } = await open(t, `postgresql://postgres@127.0.0.1:${await freePort()}/postgres`)
-  const { code = '' } = await rejection(prisma.task.findMany())
-  t.equal(errors('findMany', code), 1)
-  await rejection(prisma.$transaction([prisma.task.findMany()]))
-  await rejection(prisma.$transaction(async () => {}))
+t.test('leaves a $transaction() of nothing that can be one as it is, and counts none', async t => {
+  const { bare, prisma, ended } = await open(t)
+  const thrown = (client: PrismaClient, work: unknown): unknown => {
+    try {
+      return client.$transaction(work)
+    } catch (error) {
+      return String(error)
+    }
+  }
+  for (const work of [[Promise.resolve()], undefined]) {
+    t.type(thrown(bare, work), 'string')
+    t.equal(thrown(prisma, work), thrown(bare, work))
+  }
   t.equal(ended('rolled_back'), 0)
 })
 
-t.test('counts 2,000 operations in parallel, each once', async t => {
-  const { prisma, count, duration } = await open(t)
-  await prisma.task.deleteMany()
-  const numbers = Array.from({ length: 2_000 }, (_, i) => i)
-  let refused = 0
+t.test('counts a transaction inside of another with that one', async t => {
+  const { prisma, count, ended } = await open(t)
+  await prisma.$transaction(async (tx: PrismaClient) => {
+    await tx.$transaction(async (inner: PrismaClient) => await inner.task.count())
+    await rejection(tx.$transaction(async () => { throw new Error('changed my mind') }))
+    await tx.$transaction([tx.task.count()])
+  })
+  t.equal(count('count'), 2)
+  t.equal(ended('committed'), 1)
+  t.equal(ended('rolled_back'), 0)
+})
+
+t.test('counts a server that cannot be reached, and no transaction on it', async t => {
+  const { bare, prisma, count, errors, ended } = await open(t, { connectionString: `postgresql://postgres@127.0.0.1:${await freePort()}/postgres` })
+  const failures = async (client: PrismaClient): Promise<unknown[]> => [
+    await failureOf(client.task.findMany()),
+    await failureOf(client.$queryRawUnsafe('select 1')),
+    await failureOf(client.$transaction([client.task.findMany()])),
+    await failureOf(client.$transaction([client.$queryRawUnsafe('select 1')])),
+    await failureOf(client.$transaction(async () => {}))
+  ]
+  t.same(await failures(prisma), await failures(bare))
+  t.equal(count('findMany', 'Task', 'error'), 2)
+  t.equal(errors('findMany', 'P1001'), 2)
+  t.equal(count('SELECT', 'other', 'error'), 2)
+  t.equal(errors('SELECT', 'P2010'), 2)
+  t.equal(ended('rolled_back'), 0)
+})
+
+t.test('counts what the server breaks off, and the next ones when it is back', async t => {
+  const { bare, prisma, app, count, ended } = await open(t)
+  const broken = async (started: Promise<unknown>): Promise<unknown> => {
+    const failure = failureOf(started)
+    await isSleeping()
+    await server.kill()
+    return await failure
+  }
+  const forms: ((client: PrismaClient) => Promise<unknown>)[] = [
+    client => client.$queryRawUnsafe(SLEEP),
+    client => client.$transaction([client.task.count(), client.$queryRawUnsafe(SLEEP)]),
+    client => client.$transaction((tx: PrismaClient) => tx.$queryRawUnsafe(SLEEP), { timeout: 60_000 })
+  ]
+  let failures = 0
+  for (const form of forms) {
+    const expected = await broken(form(bare))
+    await server.start()
+    t.same(await broken(form(prisma)), expected)
+    const whileDown = async (client: PrismaClient): Promise<unknown> => await failureOf(client.task.findMany())
+    t.same(await whileDown(prisma), await whileDown(bare))
+    failures++
+    await server.start()
+    // A pool may still hold connections that it has not seen break.
+    while (await prisma.task.findMany().then(() => false, () => true)) failures++
+    while (await bare.task.findMany().then(() => false, () => true));
+  }
+  t.equal(count('SELECT', 'other', 'error'), 3)
+  const samples = parseSamples(await app.vitals.render()).filter(({ name, labels }) => name === 'db_query_errors_total' && labels['operation'] === 'SELECT')
+  t.equal(samples.reduce((sum, { value }) => sum + value, 0), 3)
+  t.equal(count('findMany', 'Task', 'error'), failures)
+  t.equal(count('findMany'), 3)
+  t.equal(ended('rolled_back'), 2)
+  t.equal(ended('committed'), 0)
+})
+
+t.test('counts what runs out of time, on the server and in a transaction', async t => {
+  const { bare, prisma, count, errors, ended } = await open(t, { statement_timeout: 200 })
+  const onServer = async (client: PrismaClient): Promise<unknown[][]> => [
+    await failureOf(client.$queryRawUnsafe(SLEEP)),
+    await failureOf(client.$transaction([client.task.count(), client.$queryRawUnsafe(SLEEP)])),
+    await failureOf(client.$transaction(async (tx: PrismaClient) => await tx.$queryRawUnsafe(SLEEP)))
+  ]
+  const failures = await onServer(prisma)
+  t.same(failures, await onServer(bare))
+  for (const [, , message] of failures) t.match(message, 'Code: `57014`')
+  t.equal(count('SELECT', 'other', 'error'), 3)
+  t.equal(errors('SELECT', 'P2010'), 3)
+  t.equal(ended('rolled_back'), 2)
+  // How long it took is in the error.
+  const inTransaction = async (client: PrismaClient): Promise<unknown> => JSON.parse(JSON.stringify([
+    await failureOf(client.$transaction(async (tx: PrismaClient) => {
+      await tx.$queryRawUnsafe('select pg_sleep(0.1)::text')
+      return await tx.task.findMany()
+    }, { timeout: 50 })),
+    await failureOf(client.$transaction(async (tx: PrismaClient) => await tx.$queryRawUnsafe('select pg_sleep(0.1)::text'), { timeout: 50 }))
+  ]).replace(/\d+(?= ms passed)|(?<="timeTaken":)\d+/g, '0'))
+  t.same(await inTransaction(prisma), await inTransaction(bare))
+  t.equal(errors('findMany', 'P2028'), 1)
+  t.equal(count('SELECT', 'other'), 2, 'they came through')
+  t.equal(ended('rolled_back'), 4)
+  t.equal(ended('committed'), 0)
+})
+
+t.test('counts a wait for a connection of the adapter that is given up, and no transaction', async t => {
+  const { bare, prisma, count, errors, ended } = await open(t, { max: 1, connectionTimeoutMillis: 300 })
+  const exhausted = async (client: PrismaClient): Promise<unknown[]> => {
+    const holding = failureOf(client.$queryRawUnsafe(SLEEP))
+    await isSleeping()
+    const failures = [
+      await failureOf(client.task.findMany()),
+      await failureOf(client.$transaction([client.task.findMany()])),
+      await failureOf(client.$transaction(async () => {})),
+      await failureOf(client.$transaction(async () => {}, { maxWait: 50 }))
+    ]
+    await isSleeping(true)
+    return [...failures, await holding, await client.task.count()]
+  }
+  t.same(await exhausted(prisma), await exhausted(bare))
+  t.equal(count('findMany', 'Task', 'error'), 2)
+  t.equal(errors('findMany', 'Error'), 2)
+  t.equal(count('SELECT', 'other', 'error'), 1)
+  t.equal(count('count'), 1)
+  t.equal(ended('rolled_back'), 0)
+})
+
+t.test('counts 10,000 operations in parallel, each once', async t => {
+  const { bare, prisma, app, duration, errors, ended } = await open(t)
+  await bare.task.deleteMany()
+  await bare.task.create({ data: { id: -1, title: 'taken' } })
+  const ledger: Record<string, number> = {}
+  const forms: [operation: string, table: string, run: (i: number) => Promise<unknown>][] = [
+    ['create', 'Task', i => prisma.task.create({ data: { id: i, title: i % 20 === 0 ? 'taken' : String(i) } })],
+    ['update', 'Task', i => prisma.task.update({ where: { id: i % 20 === 1 ? -2 : -1 }, data: { title: 'taken' } })],
+    ['SELECT', 'Task', i => prisma.$queryRaw`select title from "Task" where id = ${i}`],
+    ['count', 'Task', () => prisma.$transaction([prisma.task.count()])],
+    ['findFirst', 'Task', i => prisma.$transaction(async (tx: PrismaClient) => {
+      await tx.task.findFirst()
+      if (i % 20 === 4) throw new Error('changed my mind')
+    })]
+  ]
+  const find: typeof forms[number] = ['findMany', 'Task', i => prisma.task.findMany({ where: { id: i } })]
+  const numbers = Array.from({ length: 10_000 }, (_, i) => i)
   let seconds = 0
   await Promise.all(Array.from({ length: 20 }, async () => {
     for (let i = numbers.pop(); i !== undefined; i = numbers.pop()) {
+      const [operation, table, run] = forms[i % 10] ?? find
       const before = performance.now()
-      if (i % 10 !== 0) await prisma.task.findMany({ where: { id: i } })
-      else await prisma.task.create({ data: { id: i, title: String(i % 20) + (i % 20 === 0 ? '' : i) } }).catch(() => refused++)
+      const status = await run(i).then(() => 'success', ({ message }: Error) => message === 'changed my mind' ? 'success' : 'error')
       seconds += (performance.now() - before) / 1_000
+      const line = `${operation} ${table} ${status}`
+      ledger[line] = (ledger[line] ?? 0) + 1
     }
   }))
-  t.equal(refused, 99)
-  t.equal(count('findMany'), 1_800)
-  t.equal(count('create'), 101)
-  t.equal(count('create', 'Task', 'error'), 99)
-  t.ok(duration('findMany').sum + duration('create').sum <= seconds)
+  const samples = parseSamples(await app.vitals.render()).filter(({ name }) => name === 'db_queries_total')
+  t.same(Object.fromEntries(samples.map(({ labels, value }) => [`${labels['operation']} ${labels['table']} ${labels['status']}`, value])), ledger)
+  t.match(ledger, { 'findMany Task success': 5_000, 'create Task error': 500, 'update Task error': 500 })
+  t.equal(errors('create', 'P2002'), 500)
+  t.equal(errors('update', 'P2025'), 500)
+  t.equal(ended('committed'), 1_500)
+  t.equal(ended('rolled_back'), 500)
+  const durations = ['create', 'update', 'SELECT', 'count', 'findFirst', 'findMany'].map(operation => duration(operation))
+  t.equal(durations.reduce((sum, { count }) => sum + count, 0), 10_000)
+  t.ok(durations.reduce((sum, each) => sum + each.sum, 0) <= seconds, 'the durations are within the measure of the callers')
 })
 
 t.test('uninstrument() leaves the extended client usable, and counts no more', async t => {
@@ -161,7 +326,7 @@ t.test('works with the application\'s own extensions, before it and after it', a
   const seen: string[] = []
   const own = { query: { $allModels: { async count ({ args, query }: { args: unknown, query: (args: unknown) => Promise<unknown> }) { seen.push('own'); return await query(args) } } } }
   const before = app.vitals.instrument(bare.$extends(own), { name: 'before' }) as PrismaClient
-  const after = (app.vitals.instrument(new generated.PrismaClient({ adapter: new PrismaPg({ connectionString: server.url }) }), { name: 'after' }) as PrismaClient).$extends(own)
+  const after = (app.vitals.instrument(connect(), { name: 'after' }) as PrismaClient).$extends(own)
   t.teardown(() => after.$disconnect())
   for (const client of [before, after]) await client.task.count()
   t.strictSame(seen, ['own', 'own'])

@@ -31,7 +31,7 @@ export interface GeneratedClient {
 
 /** What the tests use of the generated client. */
 export interface PrismaClient {
-  task: Record<'create' | 'createMany' | 'findMany' | 'findUnique' | 'findUniqueOrThrow' | 'update' | 'deleteMany' | 'count', (args?: object) => Promise<any>>
+  task: Record<'create' | 'createMany' | 'findFirst' | 'findMany' | 'findUnique' | 'findUniqueOrThrow' | 'update' | 'deleteMany' | 'count', (args?: object) => Promise<any>>
   $transaction (work: unknown, options?: object): Promise<any>
   $queryRaw (query: TemplateStringsArray | object, ...values: unknown[]): Promise<any>
   $queryRawUnsafe (query: string, ...values: unknown[]): Promise<any>
