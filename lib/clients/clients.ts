@@ -18,7 +18,8 @@ const LONGEST_NAME = 128
 export class Clients {
   readonly #sets: ClientSets
   readonly #warn: (message: string) => void
-  readonly #own = new WeakSet<object>()
+  /** Those that it uses, and what holds each weakly. */
+  readonly #own = new WeakMap<object, WeakRef<object>>()
   readonly #refs = new Set<WeakRef<object>>()
   readonly #dropped = new FinalizationRegistry<WeakRef<object>>(ref => this.#refs.delete(ref))
 
@@ -43,7 +44,7 @@ export class Clients {
   /** Leaves a client as it was. Returns whether this application had instrumented it. */
   uninstrument (client: object): boolean {
     const held = this.#sets.held.get(client)
-    if (held === undefined || !this.#own.delete(held.given)) return false
+    if (held === undefined || !this.#letGo(held.given)) return false
     if (--held.users > 0) return true
     for (const one of [held.given, held.client ?? held.given]) {
       this.#sets.held.delete(one)
@@ -65,10 +66,19 @@ export class Clients {
   #hold (held: HeldClient): void {
     if (this.#own.has(held.given)) return
     held.users++
-    this.#own.add(held.given)
     const ref = new WeakRef(held.given)
+    this.#own.set(held.given, ref)
     this.#refs.add(ref)
-    this.#dropped.register(held.given, ref)
+    this.#dropped.register(held.given, ref, ref)
+  }
+
+  /** Keeps nothing of a client that may come again and again. Returns whether it was held. */
+  #letGo (given: object): boolean {
+    const ref = this.#own.get(given)
+    if (ref === undefined) return false
+    this.#own.delete(given)
+    this.#dropped.unregister(ref)
+    return this.#refs.delete(ref)
   }
 
   /** `undefined` where the client is a part of one that is observed already. */

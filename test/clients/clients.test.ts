@@ -1,3 +1,4 @@
+import { queryObjects } from 'node:v8'
 import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { Cacheable } from 'cacheable'
@@ -15,6 +16,7 @@ import vitals, { createRegistry } from '../../lib/index.ts'
 import type { InstrumentOptions, VitalsOptions } from '../../lib/index.ts'
 import { freePort } from '../support/free-port.ts'
 import { isCollected } from '../support/garbage.ts'
+import { eventually, turn } from '../support/gate.ts'
 import { startPostgres } from './databases/support/postgres-server.ts'
 
 const server = await startPostgres(t)
@@ -256,6 +258,21 @@ t.test('an application that goes does not hold its clients, nor do they hold it'
   await app.close()
 })
 
+t.test('keeps nothing of a client each time that it is left', async t => {
+  const app = await open(t, {}, keeping([]))
+  const cache = new LRUCache({ max: 1 })
+  const before = weakReferences()
+  for (let i = 0; i < 200; i++) {
+    app.vitals.instrument(cache, { name: 'again' })
+    t.ok(app.vitals.uninstrument(cache))
+  }
+  // What was looked at holds for as long as its task.
+  t.ok(await eventually(async () => {
+    await turn()
+    return weakReferences() < before + 20
+  }), `${weakReferences()} weak references, ${before} before`)
+})
+
 t.test('failed queries have an error type under OpenTelemetry\'s names', async t => {
   const app = await open(t, { naming: 'semconv' }, keeping([]))
   const pool = openPool(t)
@@ -300,6 +317,10 @@ t.test('failed queries have their error type as soon as one of the applications 
   const counts = [...(await second.vitals.render()).matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} (\d)$/gm)].map(([, labels, count]) => [/error_type="(.*?)"/.exec(labels!)?.[1], count])
   t.strictSame(counts, [[undefined, '1'], ['42703', '1']])
 })
+
+function weakReferences (): number {
+  return queryObjects(WeakRef, { format: 'count' })
+}
 
 /** Labels as the semconv naming orders them. */
 function sorted (labels: string): string {
