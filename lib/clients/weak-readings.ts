@@ -34,9 +34,13 @@ export class WeakReadings<K extends string> {
     return undoable(() => { this.#watched.delete(watched) })
   }
 
-  /** Sets the gauges; series of which nothing is left, no object or no value, are forgotten. */
+  /**
+   * Sets the gauges; series of which nothing is left, no object or no value, are forgotten. An object that cannot be read is
+   * left out; the first error of one is thrown at the end.
+   */
   show (gauges: Readonly<Record<K, Gauge<string>>>): void {
-    const totals = this.#read()
+    const faults: unknown[] = []
+    const totals = this.#read(faults)
     for (const [key, shown] of this.#shown) {
       const combined = totals.get(key)?.combined
       for (const [name, forget] of shown) if (combined?.has(name) !== true) forget()
@@ -51,9 +55,10 @@ export class WeakReadings<K extends string> {
       }
       this.#shown.set(key, shown)
     }
+    if (faults.length > 0) throw faults[0]
   }
 
-  #read (): Map<string, { values: readonly string[], combined: Map<K, number> }> {
+  #read (faults: unknown[]): Map<string, { values: readonly string[], combined: Map<K, number> }> {
     const totals = new Map<string, { values: readonly string[], combined: Map<K, number> }>()
     for (const watched of this.#watched) {
       const object = watched.object.deref()
@@ -61,10 +66,17 @@ export class WeakReadings<K extends string> {
         this.#watched.delete(watched)
         continue
       }
+      let reading: Reading<K>
+      try {
+        reading = watched.read(object)
+      } catch (error) {
+        faults.push(error)
+        continue
+      }
       const key = watched.values.join('\n')
       const total = totals.get(key) ?? { values: watched.values, combined: new Map<K, number>() }
       totals.set(key, total)
-      for (const [name, value] of Object.entries(watched.read(object)) as [K, number | undefined][]) {
+      for (const [name, value] of Object.entries(reading) as [K, number | undefined][]) {
         if (value === undefined) continue
         const before = total.combined.get(name)
         total.combined.set(name, before === undefined ? value : this.#combine(before, value))

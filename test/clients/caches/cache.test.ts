@@ -66,6 +66,46 @@ t.test('the sizes of caches of one name are added up, for as long as they live',
   t.equal(registry.read('cache_evictions_total', { cache_type: 'session' }), 3)
 })
 
+t.test('an object that cannot be read is missing by itself, and its fault is told once', t => {
+  const { registry, metrics, cache } = openCache()
+  const warnings: string[] = []
+  registry.onWarning(warning => warnings.push(warning))
+  const good = [1, 2]
+  const bad = { get length (): number { throw new Error('not today') } }
+  const sizeOf = ({ length }: { length: number }): number => length
+  const other = new CacheClient(metrics, 'other')
+  for (const watched of [bad, good, bad]) cache.watchSize(watched, sizeOf)
+  other.watchSize(bad, sizeOf)
+  const later = [1, 2, 3]
+  new CacheClient(metrics, 'later').watchSize(later, sizeOf)
+  for (let scrape = 1; scrape <= 3; scrape++) {
+    registry.snapshot()
+    const sizes = ['session', 'other', 'later'].map(name => registry.read('cache_size', { cache_type: name }))
+    t.same(sizes, [2, undefined, 3])
+    t.equal(registry.read('vitals_record_errors_total', { metric: 'cache_size' }), scrape)
+  }
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /cache_size.* it threw: .*not today/)
+  t.ok(good.length + later.length === 5 && bad, 'they were held')
+  t.end()
+})
+
+t.test('what can no longer be read leaves its gauge', t => {
+  const { registry, cache } = openCache()
+  const pool = { isBroken: false, get length (): number { if (this.isBroken) throw new Error('not today'); return 7 } }
+  cache.watchSize(pool, ({ length }) => length)
+  const size = (): unknown => {
+    registry.snapshot()
+    return registry.read('cache_size', { cache_type: 'session' })
+  }
+  t.equal(size(), 7)
+  pool.isBroken = true
+  t.equal(size(), undefined)
+  pool.isBroken = false
+  t.equal(size(), 7)
+  t.end()
+})
+
 t.test('a dependency is up if all of its name are, and is not shown while nothing is known', async t => {
   const registry = createRegistry()
   const health = HealthMetrics.of(registry)
