@@ -15,7 +15,7 @@ import { instrumented } from '../support/instrumented.ts'
 import { startPostgres } from './support/postgres-server.ts'
 
 // It has no types of its own.
-const { Client: OlderClient } = createRequire(import.meta.url)('pg-8.11') as typeof pg
+const olderPg = createRequire(import.meta.url)('pg-8.11') as typeof pg
 const server = await startPostgres(t)
 
 /** The first byte of an error (PostgreSQL, "Message Formats"); its length without that byte follows. */
@@ -132,7 +132,7 @@ t.test('an object of the application is left as pg leaves it, and can be used ag
 })
 
 t.test('an older pg, which writes into the object of the application, finds its own function there', async t => {
-  const client = new OlderClient(server.url)
+  const client = new olderPg.Client(server.url)
   const app = fastify()
   await app.register(vitals, { enabled: true, endpoint: false })
   app.vitals.instrument(client, { name: 'older' })
@@ -181,6 +181,66 @@ t.test('callbacks get just the arguments that pg gives them', async t => {
   }
   t.same(await lengths(ours), await lengths(bare))
 })
+
+t.test('callbacks are called on what pg calls them on', async t => {
+  for (const { Pool, Client, Query } of [pg, olderPg]) {
+    const open = (): [pg.Pool, pg.Client] => [new Pool({ connectionString: server.url, max: 1, connectionTimeoutMillis: 500 }), new Client(server.url)]
+    const [bare, ours] = [open(), open()]
+    for (const client of ours) await instrumented(t, client, 'postgresql')
+    t.teardown(() => Promise.all([...bare, ...ours].map(client => client.end())))
+    await Promise.all([bare[1].connect(), ours[1].connect()])
+    const text = 'select 1'
+    type Callback = (error: unknown, ...given: unknown[]) => void
+    const forms: Record<string, (client: pg.Client, done: Callback) => unknown> = {
+      text: (client, done) => client.query(text, done),
+      'text and values': (client, done) => client.query('select $1::integer', [1], done),
+      'configuration object': (client, done) => client.query({ text }, done),
+      'prepared statement': (client, done) => client.query({ name: 'one', text }, done),
+      'an empty text': (client, done) => client.query('', done),
+      'several statements': (client, done) => client.query('select 1; select 2', done),
+      'a statement that the server refuses': (client, done) => client.query('select nothing', done),
+      'a timeout': (client, done) => client.query({ text: 'select pg_sleep(0.2)', query_timeout: 20 } as pg.QueryConfig, done)
+    }
+    // A pool has no use for them.
+    const ofClients: typeof forms = {
+      'callback in the configuration object': (client, done) => client.query({ text, callback: done } as pg.QueryConfig),
+      'a Query object': (client, done) => client.query(new Query(text, [], done as never))
+    }
+    for (const [form, start] of Object.entries({ ...forms, ...ofClients })) {
+      for (const [at, title] of ['pool', 'client'].entries()) {
+        if (title === 'pool' && form in ofClients) continue
+        const expected = await receiverOf(done => start(bare[at] as pg.Client, done))
+        t.equal(await receiverOf(done => start(ours[at] as pg.Client, done)), expected, `${title}, ${form}: ${expected}`)
+      }
+    }
+    const query: object = new Query(text, [], function (this: unknown) { t.equal(this, query) } as never)
+    await once(ours[1].query(query as pg.Query), 'end')
+    const ofPools: Record<string, (pool: pg.Pool, done: Callback) => unknown> = {
+      connect: (pool, done) => pool.connect(done),
+      query: (pool, done) => pool.query(text, done),
+      // An older client that refuses some is stuck.
+      'values that pg refuses': (pool, done) => pool.query('select $1', [{ toPostgres () { throw new Error('not today') } }], done)
+    }
+    for (const state of ['with', 'without']) {
+      const held = state === 'with' ? [] : await Promise.all([bare[0].connect(), ours[0].connect()])
+      for (const [form, start] of Object.entries(ofPools)) {
+        const [expected, receiver] = await Promise.all([bare[0], ours[0]].map(pool => receiverOf(done => start(pool, done))))
+        t.equal(receiver, expected, `pool, ${form} ${state} a connection: ${expected}`)
+      }
+      for (const client of held) client.release()
+    }
+  }
+})
+
+/** The class of what a callback is called on. */
+function receiverOf (start: (callback: (error: unknown, ...given: unknown[]) => void) => unknown): Promise<string> {
+  return new Promise(resolve => {
+    start(function (this: unknown, _error, _result, release) {
+      resolve(this === undefined ? 'undefined' : (Object.getPrototypeOf(this) as object).constructor.name)
+      if (typeof release === 'function') release()
+    })
+  })
+}
 
 t.test('counts a cursor once, when it is read to its end or closed', async t => {
   const { client, count } = await open(t)
