@@ -18,6 +18,8 @@ export interface SqlSyntax {
   readonly isRecursive: boolean
   /** First words that a table follows at once, or behind options; in other dialects it takes a word more, or cannot be told. */
   readonly bareTargets: ReadonlySet<string>
+  /** First words that explain a statement, or describe a table. */
+  readonly descriptions: ReadonlySet<string>
 }
 
 const ANSI: SqlSyntax = {
@@ -28,7 +30,8 @@ const ANSI: SqlSyntax = {
   hasHashComments: false,
   folds: 'unquoted',
   isRecursive: false,
-  bareTargets: new Set()
+  bareTargets: new Set(),
+  descriptions: new Set()
 }
 
 /** MySQL with its default `sql_mode`, in which `"` quotes a literal. */
@@ -42,6 +45,6 @@ export const SYNTAX: Readonly<Record<SqlDialect, SqlSyntax>> = {
     hasDollarQuotes: true,
     bareTargets: new Set(['LOCK', 'ANALYZE', 'VACUUM', 'CLUSTER'])
   },
-  mysql: { ...ANSI, identifierQuotes: '`', backslash: 'always', hasHashComments: true, folds: 'none' },
+  mysql: { ...ANSI, identifierQuotes: '`', backslash: 'always', hasHashComments: true, folds: 'none', descriptions: new Set(['EXPLAIN', 'DESCRIBE', 'DESC']) },
   sqlite: { ...ANSI, folds: 'all', isRecursive: true }
 }

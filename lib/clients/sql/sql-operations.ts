@@ -32,6 +32,12 @@ export const BEFORE_SOURCE: ReadonlySet<string> = setOf('ONLY LATERAL TABLE')
 /** What can stand between the first word and its table. */
 export const BEFORE_TARGET: ReadonlySet<string> = setOf('INTO ONLY TABLE LOW_PRIORITY HIGH_PRIORITY DELAYED IGNORE OR REPLACE ROLLBACK ABORT FAIL')
 
+/** The same for COPY. */
+export const BEFORE_COPIED: ReadonlySet<string> = setOf('INTO BINARY')
+
+/** What can stand between the words of a description and what it is of, besides options that look like a table. */
+export const BEFORE_DESCRIBED: ReadonlySet<string> = setOf('ANALYZE')
+
 /** What can stand between PostgreSQL's words of maintenance and a table, besides options in parentheses. */
 export const BEFORE_BARE_TARGET: ReadonlySet<string> = setOf('TABLE ONLY FULL FREEZE VERBOSE ANALYZE')
 
@@ -45,7 +51,7 @@ export const TABLES: ReadonlySet<string> = setOf('TABLE TABLES VIEW')
 export const BEFORE_OBJECT: ReadonlySet<string> = setOf('IF NOT EXISTS ONLY CONCURRENTLY')
 
 /** What stands where a table could, and is none. */
-export const NO_TABLES: ReadonlySet<string> = setOf('SELECT INSERT UPDATE DELETE WITH VALUES FROM SET WHERE ON USING AS JOIN INNER LEFT RIGHT FULL CROSS NATURAL GROUP ORDER HAVING LIMIT UNION RETURNING DEFAULT DUAL')
+export const NO_TABLES: ReadonlySet<string> = setOf('SELECT INSERT UPDATE DELETE WITH VALUES FROM SET WHERE ON USING AS JOIN INNER LEFT RIGHT FULL CROSS NATURAL GROUP ORDER HAVING LIMIT UNION RETURNING DEFAULT DUAL FOR')
 
 /** What ends the list of a FROM. */
 export const AFTER_SOURCES: ReadonlySet<string> = setOf('WHERE GROUP ORDER HAVING LIMIT OFFSET FETCH FOR WINDOW UNION INTERSECT EXCEPT RETURNING SET')

@@ -1,6 +1,6 @@
 import { SYNTAX } from './sql-dialect.ts'
 import type { SqlDialect, SqlSyntax } from './sql-dialect.ts'
-import { AFTER_SOURCES, BEFORE_BARE_TARGET, BEFORE_KIND, BEFORE_OBJECT, BEFORE_SOURCE, BEFORE_TARGET, BEHIND_INTO, CONTROLS, KINDS_ON_TABLES, NO_TABLES, OPERATIONS, ROUTINES, STATEMENTS, TABLES } from './sql-operations.ts'
+import { AFTER_SOURCES, BEFORE_BARE_TARGET, BEFORE_COPIED, BEFORE_DESCRIBED, BEFORE_KIND, BEFORE_OBJECT, BEFORE_SOURCE, BEFORE_TARGET, BEHIND_INTO, CONTROLS, KINDS_ON_TABLES, NO_TABLES, OPERATIONS, ROUTINES, STATEMENTS, TABLES } from './sql-operations.ts'
 import type { SqlTokens, TokenKind } from './sql-tokens.ts'
 
 // What is known of a level of parentheses.
@@ -131,7 +131,7 @@ export class StatementReader {
     else if (due?.has(word)) this.#due = word === 'INTO' ? BEHIND_INTO : due
     else {
       this.#due = undefined
-      if (due !== undefined && !NO_TABLES.has(word)) return this.#takeTable(due === BEFORE_SOURCE)
+      if (due !== undefined && !NO_TABLES.has(word) && !(this.#sought === 'statement' && STATEMENTS.has(word))) return this.#takeTable(due === BEFORE_SOURCE)
       if ((level & START) !== 0) this.#start(word)
       else if ((level & EXPRESSIONS) !== 0) this.#leadTo(word)
       else if (this.#sought !== undefined && this.#depth === this.#base) this.#seek(word)
@@ -155,6 +155,11 @@ export class StatementReader {
       const part = tokens.name
       name = name === '' || part === '' ? '' : `${name}.${part}`
       kind = tokens.next()
+    }
+    if (this.#sought === 'statement') {
+      // An option: FORMAT=…, or what stands before a statement.
+      if (kind === 'symbol' || kind === '(' || STATEMENTS.has(tokens.word)) return kind
+      this.#isMain = true
     }
     // Of ROWS FROM (…) too.
     const isFunction = isSource && (kind === '(' || tokens.word === 'FROM')
@@ -185,7 +190,10 @@ export class StatementReader {
       this.#isControl = CONTROLS.has(word)
     }
     if (this.#syntax.bareTargets.has(word)) this.#expect(BEFORE_BARE_TARGET)
-    else if (rule === 'target') this.#expect(BEFORE_TARGET)
+    else if (this.#syntax.descriptions.has(word)) {
+      this.#sought = 'statement'
+      this.#due = BEFORE_DESCRIBED
+    } else if (rule === 'target') this.#expect(word === 'COPY' ? BEFORE_COPIED : BEFORE_TARGET)
     else if (rule === 'object') this.#sought = 'kind'
     else if (rule === 'statement' || rule === 'table') this.#sought = rule
     else if (rule === undefined || rule === 'none') this.#levels[this.#depth] = 0

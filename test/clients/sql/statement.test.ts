@@ -146,7 +146,6 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       ['EXPLAIN SELECT * FROM t', 'EXPLAIN', 't'],
       ['EXPLAIN ANALYZE UPDATE t SET a = 1', 'EXPLAIN', 't'],
       ['EXPLAIN (ANALYZE, FORMAT JSON) WITH a AS (SELECT * FROM x) SELECT * FROM a', 'EXPLAIN', 'x'],
-      ['EXPLAIN QUERY PLAN DELETE FROM t', 'EXPLAIN', 't'],
       ['EXPLAIN (SELECT * FROM t)', 'EXPLAIN', 't'],
       ['ANALYZE TABLE t', 'ANALYZE', 't'],
       ['DESCRIBE t', 'DESCRIBE', 't'],
@@ -181,6 +180,53 @@ const groups: Readonly<Record<string, { only?: readonly SqlDialect[], lines: rea
       [') , SELECT a FROM b', 'SELECT', 'b'],
       ['"SELECT" a FROM b', 'other'],
       ['SELECTALLTHEWORDSTHATTHEREARE FROM b', 'other']
+    ]
+  },
+  'what MySQL describes': {
+    only: ['mysql'],
+    lines: ['EXPLAIN', 'DESCRIBE', 'DESC'].flatMap((word): Line[] => [
+      [word, word],
+      [`${word} t`, word, 't'],
+      [`${word} s.t`, word, 's.t'],
+      [`${word} t a`, word, 't'],
+      [`${word} t 'a%'`, word, 't'],
+      [`${word} format`, word, 'format'],
+      [`${word} format a`, word, 'format'],
+      [`${word} \`select\``, word, 'select'],
+      [`${word} SELECT * FROM t`, word, 't'],
+      [`${word} (SELECT * FROM t)`, word, 't'],
+      [`${word} FORMAT=JSON SELECT * FROM t`, word, 't'],
+      [`${word} FORMAT = 'brief' SELECT * FROM t`, word, 't'],
+      [`${word} FORMAT=TREE (SELECT * FROM t)`, word, 't'],
+      [`${word} FORMAT=JSON INTO @v SELECT * FROM t`, word, 't'],
+      [`${word} ANALYZE SELECT * FROM t`, word, 't'],
+      [`${word} ANALYZE FORMAT=TREE SELECT * FROM t`, word, 't'],
+      [`${word} EXTENDED SELECT * FROM t`, word, 't'],
+      [`${word} EXTENDED (SELECT * FROM t)`, word, 't'],
+      [`${word} PARTITIONS UPDATE t SET a = 1`, word, 't'],
+      [`${word} UPDATE t SET a = 1`, word, 't'],
+      [`${word} INSERT INTO t VALUES (1)`, word, 't'],
+      [`${word} REPLACE INTO t VALUES (1)`, word, 't'],
+      [`${word} DELETE FROM t`, word, 't'],
+      [`${word} TABLE t`, word, 't'],
+      [`${word} WITH a AS (SELECT * FROM x) SELECT * FROM t`, word, 't'],
+      [`${word} FORMAT=JSON WITH a AS (SELECT * FROM x) SELECT * FROM a`, word, 'x'],
+      [`${word} FOR CONNECTION 5`, word],
+      [`${word} FORMAT=JSON FOR CONNECTION 5`, word],
+      [`${word} FORMAT=JSON`, word]
+    ])
+  },
+  'what MySQL lacks': {
+    only: ['postgresql', 'sqlite', 'ansi'],
+    lines: [
+      ['EXPLAIN QUERY PLAN DELETE FROM t', 'EXPLAIN', 't'],
+      ['COPY BINARY t FROM STDIN', 'COPY', 't'],
+      ['COPY BINARY s.t TO STDOUT', 'COPY', 's.t'],
+      ['COPY t FROM STDIN WITH BINARY', 'COPY', 't'],
+      ['COPY "binary" TO STDOUT', 'COPY', 'binary'],
+      ['COPY INTO t FROM STDIN', 'COPY', 't'],
+      ['UPDATE binary SET a = 1', 'UPDATE', 'binary'],
+      ['INSERT INTO binary VALUES (1)', 'INSERT', 'binary']
     ]
   },
   'maintenance in PostgreSQL': {
