@@ -5,18 +5,24 @@ import { Cacheable } from 'cacheable'
 import Database from 'better-sqlite3'
 import { Redis } from 'ioredis'
 import { Keyv } from 'keyv'
+import knex from 'knex'
+import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import { MongoClient } from 'mongodb'
 import mysql from 'mysql2'
 import pg from 'pg'
 import { createClient } from 'redis'
+import { Sequelize } from 'sequelize'
 import t from 'tap'
 import type { Test } from 'tap'
+import { attributesOf } from '../../lib/export/otlp-attributes.ts'
+import { toOtlpFamilies } from '../../lib/export/otlp-view.ts'
 import vitals, { createRegistry } from '../../lib/index.ts'
 import type { InstrumentOptions, VitalsOptions } from '../../lib/index.ts'
 import { freePort } from '../support/free-port.ts'
 import { isCollected } from '../support/garbage.ts'
 import { eventually, turn } from '../support/gate.ts'
+import { startMongoWire } from './databases/support/mongo-wire.ts'
 import { startPostgres } from './databases/support/postgres-server.ts'
 
 const server = await startPostgres(t)
@@ -305,6 +311,55 @@ t.test('the name of a database goes with its own system, and is left out where c
   const shown = [...(await app.vitals.render()).matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} \d$/gm)].map(([, labels]) => ['db_system_name', 'db_client_connection_pool_name', 'db_namespace'].map(name => new RegExp(`(?:^|,)${name}="(.*?)"`).exec(labels!)?.[1]))
   t.strictSame(shown.sort(), [['mysql', 'primary', 'legacy'], ['postgresql', 'both', undefined], ['postgresql', 'primary', 'shop'], ['postgresql', 'same', 'shop']])
 })
+
+t.test('the names of databases of mongodb, knex and sequelize are told by both ways out, where they are known', async t => {
+  const registry = createRegistry()
+  const app = await open(t, { registry, naming: 'semconv' }, keeping([]))
+  const mongo = await startMongoWire(t)
+  const port = await freePort()
+  const url = `postgresql://127.0.0.1:${port}/by_url`
+  const at = { host: '127.0.0.1', port }
+  const clients: Record<string, () => { client: object, run: () => Promise<unknown>, close: () => Promise<unknown> }> = {
+    'mongodb by_url': () => ofMongo(mongo.url.replace('/test', '/by_url')),
+    'mongodb test': () => ofMongo(mongo.url.replace('/test', '/')),
+    'knex by_url': () => ofKnex({ client: 'pg', connection: url }),
+    'knex shop': () => ofKnex({ client: 'mysql2', connection: { ...at, database: 'shop' } }),
+    'knex unknown': () => ofKnex({ client: 'pg', connection: async () => ({ ...at, database: 'late' }) }),
+    'sequelize by_url': () => ofSequelize(new Sequelize(url, { logging: false })),
+    'sequelize shop': () => ofSequelize(new Sequelize('shop', 'root', '', { ...at, dialect: 'mysql', logging: false })),
+    'sequelize unknown': () => ofSequelize(new Sequelize({ ...at, dialect: 'postgres', logging: false }))
+  }
+  for (const [name, openClient] of Object.entries(clients)) {
+    const { client, run, close } = openClient()
+    app.vitals.instrument(client, { name })
+    await run().catch(() => {})
+    await close()
+  }
+  const expected = Object.keys(clients).map(name => [name, name.replace(/^\w+ /, '')]).map(([name, database]) => [name, database === 'unknown' ? undefined : database]).sort()
+  const shown = [...(await app.vitals.render()).matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} \d$/gm)].map(([, labels]) => ['db_client_connection_pool_name', 'db_namespace'].map(name => new RegExp(`(?:^|,)${name}="(.*?)"`).exec(labels!)?.[1]))
+  t.strictSame(distinct(shown), expected)
+  const { banks } = toOtlpFamilies(registry.snapshot()).find(({ name }) => name === 'db.client.operation.duration')!
+  const pushed = banks.flatMap(({ series, toAttributes }) => series.map(one => attributesOf(one, toAttributes))).map(attributes => [attributes['db.client.connection.pool.name'], attributes['db.namespace']])
+  t.strictSame(distinct(pushed), expected)
+})
+
+function ofMongo (url: string) {
+  const client = new MongoClient(url)
+  return { client, run: () => client.db().collection('people').findOne(), close: () => client.close() }
+}
+
+function ofKnex (config: Knex.Config) {
+  const client = knex({ ...config, log: { warn () {}, error () {}, debug () {}, deprecate () {} } })
+  return { client, run: async () => await client.raw('select 1'), close: () => client.destroy() }
+}
+
+function ofSequelize (client: Sequelize) {
+  return { client, run: () => client.query('select 1'), close: () => client.close() }
+}
+
+function distinct (pairs: unknown[][]): unknown[] {
+  return [...new Map(pairs.map(pair => [String(pair), pair])).values()].sort()
+}
 
 t.test('failed queries have their error type as soon as one of the applications of a store wants it', async t => {
   const registry = createRegistry()
