@@ -11,6 +11,7 @@ import { RedisServer, startRedis } from '../../support/redis-server.ts'
 import type { CacheOpening, CacheSession } from './cache-contract.ts'
 import { cacheContract, rejection } from './cache-contract.ts'
 import { countedOperations } from '../support/counted.ts'
+import { HOSTILE, logged, SECRET } from '../support/logged.ts'
 
 const server = await startRedis(t)
 
@@ -320,6 +321,38 @@ for (const [title, library] of Object.entries(libraries)) {
         }
         t.equal(messageOf(redis), messageOf(bare))
       }
+    })
+
+    await t.test('no key and no value reaches the log or a label, whatever fails', async t => {
+      const redis = openRedis(library, { port: server.port, attempts: 1 }, { db: 0, keyPrefix: SECRET, connectionName: SECRET })
+      t.teardown(() => redis.disconnect())
+      const { said, vitals } = await logged(t, redis)
+      const failing = (promise: Promise<unknown>): Promise<unknown> => promise.catch(() => {})
+      for (const hostile of HOSTILE) {
+        await redis.set(hostile, hostile)
+        await redis.mget(hostile, 'missing')
+        await redis.hset('hash', hostile, hostile)
+        const pipelines = [redis.pipeline(), redis.multi()].map(chain => chain.get(hostile).lpush(hostile, hostile).call(hostile, hostile).exec())
+        for (const promise of [
+          ...pipelines,
+          redis.lpush(hostile, hostile),
+          redis.incr(hostile),
+          redis.call(hostile, hostile),
+          redis.call('set', hostile),
+          redis.eval(`return redis.call('lpush', KEYS[1], '${hostile}')`, 1, hostile),
+          redis.eval(hostile, 0),
+          redis.auth(hostile, hostile),
+          redis.publish(hostile, hostile)
+        ]) await failing(promise as Promise<unknown>)
+      }
+      const ended = once(redis, 'end')
+      const lost = failing(redis.blpop(SECRET, 0))
+      redis.disconnect()
+      await Promise.all([lost, ended, failing(redis.get(SECRET))])
+      t.ok((vitals.read('vitals_series_overflow_total', { metric: 'cache_operations_total' }) as number) > 0)
+      const all = await said()
+      t.match(all, /instrumented as \\"logged\\" already/, 'the log is there')
+      t.notMatch(all, SECRET)
     })
 
     await t.test('a rejection that nobody handles stays one', async t => {

@@ -11,6 +11,7 @@ import { startRedis } from '../../support/redis-server.ts'
 import type { CacheOpening, CacheSession } from './cache-contract.ts'
 import { cacheContract, rejection } from './cache-contract.ts'
 import { countedOperations } from '../support/counted.ts'
+import { HOSTILE, logged, SECRET } from '../support/logged.ts'
 
 const server = await startRedis(t)
 
@@ -317,6 +318,37 @@ for (const [title, library] of Object.entries(libraries)) {
       t.equal(await health(), 1)
       pool.destroy()
       t.equal(await health(), 0)
+    })
+
+    await t.test('no key and no value reaches the log or a label, whatever fails', async t => {
+      const client = library.createClient({ ...toOptions({ port: server.port }), database: 0, name: SECRET }).on('error', () => {}) as Client
+      const { said, vitals } = await logged(t, client)
+      await client.connect()
+      const failing = (promise: Promise<unknown>): Promise<unknown> => promise.catch(() => {})
+      for (const hostile of HOSTILE) {
+        await client.set(hostile, hostile)
+        await client.mGet([hostile, 'missing'])
+        await client.hSet('hash', hostile, hostile)
+        for (const promise of [
+          client.multi().get(hostile).lPush(hostile, hostile).addCommand([hostile, hostile]).exec(),
+          client.multi().get(hostile).lPush(hostile, hostile).execAsPipeline(),
+          client.lPush(hostile, hostile),
+          client.incr(hostile),
+          client.sendCommand([hostile, hostile]),
+          client.sendCommand(['set', hostile]),
+          client.eval(`return redis.call('lpush', KEYS[1], '${hostile}')`, { keys: [hostile] }),
+          client.eval(hostile),
+          client.auth({ username: hostile, password: hostile }),
+          client.publish(hostile, hostile)
+        ]) await failing(promise)
+      }
+      const lost = failing(client.blPop(SECRET, 0))
+      client.destroy()
+      await Promise.all([lost, failing(client.get(SECRET))])
+      t.ok((vitals.read('vitals_series_overflow_total', { metric: 'cache_operations_total' }) as number) > 0)
+      const all = await said()
+      t.match(all, /instrumented as \\"logged\\" already/, 'the log is there')
+      t.notMatch(all, SECRET)
     })
 
     await t.test('a rejection that nobody handles stays one', async t => {

@@ -12,6 +12,7 @@ import vitals from '../../../lib/index.ts'
 import type { Vitals } from '../../../lib/index.ts'
 import { gate } from '../../support/gate.ts'
 import { instrumented } from '../support/instrumented.ts'
+import { HOSTILE, logged, SECRET } from '../support/logged.ts'
 import { startPostgres } from './support/postgres-server.ts'
 
 // It has no types of its own.
@@ -180,6 +181,45 @@ t.test('callbacks get just the arguments that pg gives them', async t => {
     return [refused, given]
   }
   t.same(await lengths(ours), await lengths(bare))
+})
+
+t.test('no value reaches the log or a label, nor does a statement, whatever fails', async t => {
+  const pool = new pg.Pool({ connectionString: server.url, max: 1, application_name: SECRET })
+  pool.on('error', () => {})
+  t.teardown(() => pool.end())
+  const { said, vitals } = await logged(t, pool)
+  await pool.query('create temporary table notes (id integer unique, note text unique)')
+  const failing = async (use: () => Promise<unknown>): Promise<unknown> => { try { return await use() } catch { return undefined } }
+  for (const [i, value] of HOSTILE.entries()) {
+    const literal = `'${value.replaceAll('\'', '\'\'')}'`
+    for (const statement of ['insert into notes (note) values ($1)', 'select * from notes where note = $1', 'select $1::integer from notes', 'update notes set id = $1', 'select nothing, $1 from notes']) {
+      await failing(() => pool.query(statement, [value]))
+      await failing(() => pool.query({ name: `${i} ${statement}`, text: statement, values: [value] }))
+      await failing(() => pool.query(statement.replace('$1', () => literal)))
+    }
+    for (const statement of [value, `${value} from notes`, `select /* ${value} */ nothing from notes`, `select ${literal}`, `set application_name = ${literal}`, `do $$ begin raise exception '%', ${literal}; end $$`, `copy notes from ${literal}`, `begin; select ${literal}::integer; commit`]) {
+      await failing(() => pool.query(statement))
+      await failing(() => called(done => pool.query(statement, done)))
+    }
+    await failing(() => pool.query('select $1 from notes', [{ toPostgres () { throw new Error(value) } }]))
+    await failing(async () => pool.query({ text: value, callback: value } as never))
+    await failing(async () => {
+      const client = await pool.connect()
+      client.on('error', () => {})
+      try {
+        await client.query(new Cursor('select $1::integer from notes', [value])).read(1)
+      } finally {
+        client.release(new Error(value))
+      }
+    })
+  }
+  await server.kill()
+  await failing(() => pool.query('select $1', [SECRET]))
+  await server.start()
+  t.ok((vitals.read('vitals_series_overflow_total', { metric: 'db_queries_total' }) as number) > 0)
+  const all = await said()
+  t.match(all, /instrumented as \\"logged\\" already/, 'the log is there')
+  t.notMatch(all, SECRET)
 })
 
 t.test('callbacks are called on what pg calls them on', async t => {
