@@ -238,6 +238,7 @@ t.test('applications with one store count a client once, those with their own ea
   t.equal(counted(one, 'shared'), 1)
   t.equal(counted(other, 'shared'), 1)
   await one.close()
+  t.equal(one.vitals.uninstrument(pool), false, 'it is left already')
   await pool.query('select 1 from pg_class')
   t.equal(counted(two, 'shared'), 2, 'the other application still has it')
   await two.close()
