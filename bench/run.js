@@ -47,7 +47,8 @@ async function report (name, { title, method, columns }, rows) {
   const measured = (await Promise.all(rows.map(([peer]) => versions(peers[peer] ?? peers.vitals)))).flat()
   const [{ version }] = [JSON.parse(await readFile(new URL('./node_modules/fastify/package.json', import.meta.url), 'utf8'))]
   const software = [`Node ${process.versions.node}`, `fastify ${version}`, ...new Set(measured)].join(', ')
-  const where = `${software}; ${availableParallelism()} cores. Median [quartiles].`
+  const { generations, rounds } = values
+  const where = `${software}; ${availableParallelism()} cores; --generations=${generations} --rounds=${rounds}. Median [quartiles].`
   const heading = values.node === undefined ? title : `${title}, on Node ${values.node}`
   return [`## ${heading}\n`, method + '\n', table([name, ...columns], named), '', where, ...dropped, ''].join('\n')
 }

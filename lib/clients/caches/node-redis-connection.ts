@@ -14,10 +14,10 @@ interface QueuedCommand {
   readonly args: readonly unknown[]
 }
 
-/** Commands that go into the queue by methods of their own, which have a second name each. */
-const UNSENT: readonly (readonly [string, string])[] = [
+/** Commands that go into the queue by methods of their own, most under two names. */
+const UNSENT: readonly (readonly [command: string, method: string])[] = [
   ['SUBSCRIBE', 'subscribe'], ['UNSUBSCRIBE', 'unsubscribe'], ['PSUBSCRIBE', 'pSubscribe'], ['PUNSUBSCRIBE', 'pUnsubscribe'],
-  ['SSUBSCRIBE', 'sSubscribe'], ['SUNSUBSCRIBE', 'sUnsubscribe'], ['MONITOR', 'monitor'], ['QUIT', 'quit']
+  ['SSUBSCRIBE', 'sSubscribe'], ['SUNSUBSCRIBE', 'sUnsubscribe'], ['MONITOR', 'monitor'], ['QUIT', 'quit'], ['RESET', 'reset']
 ]
 
 type Method = (...args: unknown[]) => unknown
@@ -59,7 +59,7 @@ export class NodeRedisConnection {
       }),
       wrapMethod(client, '_executeMulti', (receiver, original, args) => this.#transact(receiver, original, args)),
       wrapMethod(client, '_executePipeline', (receiver, original, args) => this.#pipe(queue, receiver, original, args)),
-      ...UNSENT.flatMap(([command, alias]) => [command, alias].map(name => {
+      ...UNSENT.flatMap(([command, method]) => [command, method].filter(name => name in client).map(name => {
         return wrapMethod(client, name, (receiver, original, args) => this.#queue(command, receiver, original, args))
       }))
     ]

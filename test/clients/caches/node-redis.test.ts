@@ -39,7 +39,7 @@ function toSession (client: Client): CacheSession {
   }
 }
 
-const touched = ['subscribe', 'SUBSCRIBE', 'quit', 'QUIT', 'monitor', 'sendCommand', '_executeScript', '_executeMulti', '_executePipeline', 'execute', '_events']
+const touched = ['subscribe', 'SUBSCRIBE', 'quit', 'QUIT', 'monitor', 'reset', 'sendCommand', '_executeScript', '_executeMulti', '_executePipeline', 'execute', '_events']
 const carrier = (client: object): object => (client as { _self: object })._self
 
 for (const [title, library] of Object.entries(libraries)) {
@@ -239,6 +239,19 @@ for (const [title, library] of Object.entries(libraries)) {
       const seen = new Promise(resolve => client.monitor(line => { if (line.includes('MONITORED')) resolve(line) }))
       while (await Promise.race([seen, server.run('ECHO MONITORED')]) === '$9\r\nMONITORED\r\n');
       t.same(await counted(), { 'monitor success': 1 })
+    })
+
+    await t.test('a reset, and one that breaks off', async t => {
+      const { client, counted } = await open(t)
+      await client.select(1)
+      await client.reset()
+      t.same(await counted(), { 'select success': 1, 'reset success': 1 }, 'what the library sends after it is its own')
+      await server.pause(400)
+      const broken = rejection(client.reset())
+      client.destroy()
+      await broken
+      t.equal((await counted())['reset error'], 1)
+      await server.run('CLIENT UNPAUSE')
     })
 
     await t.test('a goodbye', async t => {
