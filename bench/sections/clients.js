@@ -8,26 +8,34 @@ import { cell, number } from '../table.js'
 if (!process.features.typescript) await import('@tapjs/typescript/import')
 const { startMariadb } = await import('../../test/clients/databases/support/mariadb-server.ts')
 const { startPostgres } = await import('../../test/clients/databases/support/postgres-server.ts')
+const { writePrisma } = await import('../../test/clients/databases/support/prisma-client.ts')
 const { startRedis } = await import('../../test/support/redis-server.ts')
 
 export const title = 'An operation of an instrumented client'
 export const method = `A process that uses a client, ÷ two where nothing is instrumented. Redis: GET. PostgreSQL and MariaDB: a row by its key, in a pool of four
-connections. All servers are real and on the same machine. SQLite: a row by its key from a database in memory. LRU cache: hits in 1,024 entries, and sets of
+connections, with knex and Prisma over pg. All servers are real and on the same machine. SQLite: a row by its key from a database in memory. LRU cache: hits in 1,024 entries, and sets of
 entries that are there. OpenTelemetry: its instrumentation of the client, with its SDK for metrics and without spans; of these only that of pg
-records durations. It has none for better-sqlite3 or lru-cache. ${operations}`
+records durations. It has none for better-sqlite3, keyv or lru-cache; those for knex and Prisma make spans alone and are left out.
+Prisma can only be observed by an extension of its own kind, so one that does nothing stands beside it. ${operations}`
 export const uses = 'addTo'
 
 /** Operations in a slice, by client. */
 const clients = {
   pg: { alone: 200, together: 2_000 },
   mysql2: { alone: 200, together: 2_000 },
+  knex: { alone: 150, together: 1_500 },
+  prisma: { alone: 100, together: 1_000 },
   ioredis: { alone: 300, together: 4_000 },
   redis: { alone: 300, together: 4_000 },
   'better-sqlite3 get': { together: 100_000 },
+  'keyv get': { together: 100_000 },
   'lru-cache get': { together: 300_000 },
   'lru-cache set': { together: 200_000 }
 }
-const variants = { 'bare-again': 'bare again (the noise)', otel: 'OpenTelemetry', vitals: 'fastify-vitals' }
+
+/** What else is measured of a client than ours. */
+const besides = { pg: ['otel'], mysql2: ['otel'], ioredis: ['otel'], redis: ['otel'], prisma: ['floor'] }
+const variants = { 'bare-again': 'bare again (the noise)', floor: "Prisma's empty extension", otel: 'OpenTelemetry', vitals: 'fastify-vitals' }
 export const columns = ['µs, bare', ...Object.values(variants), 'µs, fastify-vitals']
 
 export async function measure (_names, { generations, rounds, log }) {
@@ -35,11 +43,11 @@ export async function measure (_names, { generations, rounds, log }) {
   const endings = [holdCores()]
   const keeper = { teardown: (end) => endings.unshift(end) }
   try {
-    const ports = JSON.stringify({ redis: (await startRedis(keeper)).port, postgres: (await startPostgres(keeper)).port, mariadb: (await startMariadb(keeper)).port })
+    const places = JSON.stringify({ redis: (await startRedis(keeper)).port, postgres: (await startPostgres(keeper)).port, mariadb: (await startMariadb(keeper)).port, prisma: writePrisma(keeper) })
     for (let generation = 0; generation < generations; generation++) {
       for (const [client, slices] of Object.entries(clients)) {
-        const names = [...BARE, ...slices.alone === undefined ? [] : ['otel'], 'vitals']
-        results[client].push(await measureGeneration(names, { start: (name) => startChild('./client-worker.js', [name, client, ports], onSecondCore), slices, rounds }))
+        const names = [...BARE, ...besides[client] ?? [], 'vitals']
+        results[client].push(await measureGeneration(names, { start: (name) => startChild('./client-worker.js', [name, client, places], onSecondCore), slices, rounds }))
       }
       log(`  generation ${generation + 1} of ${generations} done`)
     }

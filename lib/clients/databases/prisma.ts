@@ -55,7 +55,7 @@ function attach (client: PrismaClient, context: ClientContext): Attachment {
   const extended = client.$extends({
     name: 'fastify-vitals',
     query: {
-      $allOperations: async (operation: Operation) => isOn ? await observe(operation, db) : await operation.query(operation.args)
+      $allOperations: (operation: Operation) => isOn ? observe(operation, db) : operation.query(operation.args)
     }
   })
   const restore = wrapMethod(extended, '$transaction', (receiver, original, args) => {

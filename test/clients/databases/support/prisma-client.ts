@@ -41,8 +41,16 @@ export interface PrismaClient {
   $extends (extension: object): PrismaClient
 }
 
-/** Generates a client for some models into a folder of the test's own. Generating needs no schema engine, but Prisma fetches one where none is named. */
+/** Generates a client for some models and loads it. */
 export function generatePrisma (t: Test, models: string = TASK): GeneratedClient {
+  return createRequire(join(writePrisma(t, models), 'package.json'))('./generated') as GeneratedClient
+}
+
+/**
+ * Generates a client into folder `generated` of a folder of the test's own, which it returns. Generating needs no schema engine, but Prisma fetches one
+ * where none is named.
+ */
+export function writePrisma (t: Pick<Test, 'teardown'>, models: string = TASK): string {
   const folder = mkdtempSync(join(tmpdir(), 'vitals-prisma-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   symlinkSync(modules, join(folder, 'node_modules'))
@@ -57,5 +65,5 @@ export function generatePrisma (t: Test, models: string = TASK): GeneratedClient
     env: { ...env, PRISMA_SCHEMA_ENGINE_BINARY: engine, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' },
     stdio: 'pipe'
   })
-  return createRequire(join(folder, 'package.json'))('./generated') as GeneratedClient
+  return folder
 }
