@@ -1,4 +1,8 @@
 import { performance } from 'node:perf_hooks'
+import type { Redirections, Routing } from './node-redis-attempt.ts'
+import { NodeRedisAttempt } from './node-redis-attempt.ts'
+import { observeMethods, OF_CONNECTIONS, SUBSCRIPTIONS } from './node-redis-methods.ts'
+import type { QueuedCommand } from './node-redis-requests.ts'
 import type { RedisOperation, RedisOperations } from './redis-operation.ts'
 import { wrapMethod } from '../wrap-method.ts'
 
@@ -10,32 +14,7 @@ export interface NodeRedisClient {
   _getQueue (): object
 }
 
-interface QueuedCommand {
-  readonly args: readonly unknown[]
-}
-
-/** Commands that go into the queue by methods of their own, most under two names. */
-const UNSENT: readonly (readonly [command: string, method: string])[] = [
-  ['SUBSCRIBE', 'subscribe'], ['UNSUBSCRIBE', 'unsubscribe'], ['PSUBSCRIBE', 'pSubscribe'], ['PUNSUBSCRIBE', 'pUnsubscribe'],
-  ['SSUBSCRIBE', 'sSubscribe'], ['SUNSUBSCRIBE', 'sUnsubscribe'], ['MONITOR', 'monitor'], ['QUIT', 'quit'], ['RESET', 'reset']
-]
-
 type Method = (...args: unknown[]) => unknown
-
-/** A command of a cluster or a sentinel, for as long as that sends it from node to node. */
-export interface Redirections {
-  /** Whether a failure may not be its last word. */
-  readonly isOpen: (error: unknown) => boolean
-  /** When it was sent first; 0 before that. */
-  startedMs: number
-  /** What the last node sent away. */
-  redirected: readonly RedisOperation[]
-}
-
-/** Where a cluster's or a sentinel's command is from, while it is being handed to a node. */
-export interface Routing {
-  current: Redirections | undefined
-}
 
 /** The commands of one connection of node-redis. */
 export class NodeRedisConnection {
@@ -59,9 +38,7 @@ export class NodeRedisConnection {
       }),
       wrapMethod(client, '_executeMulti', (receiver, original, args) => this.#transact(receiver, original, args)),
       wrapMethod(client, '_executePipeline', (receiver, original, args) => this.#pipe(queue, receiver, original, args)),
-      ...UNSENT.flatMap(([command, method]) => [command, method].filter(name => name in client).map(name => {
-        return wrapMethod(client, name, (receiver, original, args) => this.#queue(command, receiver, original, args))
-      }))
+      ...observeMethods(client, [...SUBSCRIPTIONS, ...OF_CONNECTIONS], operations)
     ]
     if (client.clientSideCache === undefined) return
     const cacheable = this.#cacheable = new WeakMap()
@@ -108,17 +85,20 @@ export class NodeRedisConnection {
   /** The commands of a pipeline go into the queue one by one, before the call returns: each has its own reply there. */
   #pipe (queue: object, receiver: object, original: Method, args: unknown[]): unknown {
     const commands = args[0] as readonly QueuedCommand[]
-    this.#begin()
-    const startedMs = performance.now()
+    const redirections = this.#begin()
+    const attempt = new NodeRedisAttempt()
+    if (redirections === undefined) attempt.keep()
+    else redirections.attempt = attempt
+    const startedMs = redirections?.startedMs ?? performance.now()
     let queued = 0
     const restore = wrapMethod(queue, 'addCommand', (queue, add, addArgs) => {
       const operation = this.#operations.of((addArgs[0] as readonly unknown[])[0])
       queued++
       return (Reflect.apply(add, queue, addArgs) as Promise<unknown>).then(reply => {
-        operation.replied(startedMs, reply)
+        attempt.record(() => operation.replied(startedMs, reply))
         return reply
       }, error => {
-        operation.failed(startedMs)
+        attempt.record(() => operation.failed(startedMs))
         throw error
       })
     })
@@ -128,21 +108,11 @@ export class NodeRedisConnection {
     } finally {
       restore()
     }
-    if (queued > 0) return result
-    return result.then(undefined, error => {
-      for (const { args: [name] } of commands) this.#operations.of(name).failed(startedMs)
-      throw error
-    })
-  }
-
-  #queue (command: string, receiver: object, original: Method, args: unknown[]): unknown {
-    const operation = this.#operations.of(command)
-    const startedMs = performance.now()
-    return (Reflect.apply(original, receiver, args) as Promise<unknown>).then(value => {
-      operation.replied(startedMs, value)
-      return value
+    return result.then(replies => {
+      attempt.keep()
+      return replies
     }, error => {
-      operation.failed(startedMs)
+      if (queued === 0) attempt.record(() => { for (const { args: [name] } of commands) this.#operations.of(name).failed(startedMs) })
       throw error
     })
   }
@@ -168,16 +138,18 @@ export class NodeRedisConnection {
     const redirections = this.#routing.current
     if (redirections === undefined) return undefined
     redirections.startedMs ||= performance.now()
-    redirections.redirected = []
+    redirections.attempt = undefined
     return redirections
   }
 
   #failed (operations: readonly RedisOperation[], startedMs: number, redirections: Redirections | undefined, error: unknown): void {
+    const fail = (): void => { for (const operation of operations) operation.failed(startedMs) }
     if (redirections?.isOpen(error) === true) {
-      redirections.redirected = operations
-      return
+      redirections.attempt = new NodeRedisAttempt()
+      redirections.attempt.record(fail)
+    } else {
+      fail()
     }
-    for (const operation of operations) operation.failed(startedMs)
   }
 }
 

@@ -306,12 +306,18 @@ for (const [title, library] of Object.entries(libraries)) {
         await released
       })
       await rejection(pool.get('a'))
+      await rejection(pool.multi().get('a').lLen('b').exec())
+      await rejection(pool.withTypeMapping({}).MULTI().lLen('b').get('a').execAsPipeline())
       release()
       await holding
-      t.same(await countedOperations(app, 'pool'), { 'set success': 1, 'other error': 1 })
+      const counted = { 'set success': 1, 'other error': 1, 'get error': 2, 'llen error': 2 }
+      t.same(await countedOperations(app, 'pool'), counted)
+      const before = pool.multi()
+      t.ok(before instanceof (pool as unknown as { Multi: new () => object }).Multi)
       app.vitals.uninstrument(pool)
       await pool.get('a')
-      t.same(await countedOperations(app, 'pool'), { 'set success': 1, 'other error': 1 })
+      await before.get('a').exec()
+      t.same(await countedOperations(app, 'pool'), counted)
     })
 
     await t.test('a pool is up as long as one of its connections is, whatever became of others', async t => {

@@ -185,6 +185,79 @@ for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': re
       t.equal((after['get error'] ?? 0) + (after['other error'] ?? 0), 2)
     })
 
+    await t.test('counts each command that finds no node: of a transaction, of a pipeline, of a subscription, and without a key', async t => {
+      const lost = open()
+      await lost.connect()
+      app.vitals.instrument(lost, { name: 'lost' })
+      lost.destroy()
+      await rejection(lost.multi().get(here).set(too, '1').exec())
+      t.same(await countedOperations(app, 'lost'), { 'get error': 1, 'set error': 1 })
+      await rejection(lost.multi().get(here).get(too).execAsPipeline())
+      await rejection(lost.withTypeMapping({}).MULTI().set(here, '1').exec(true))
+      t.same(await countedOperations(app, 'lost'), { 'get error': 3, 'set error': 2 })
+      t.same(await lost.multi().execAsPipeline(), [])
+      for (const call of [() => lost.subscribe('channel', () => {}), () => lost.SSUBSCRIBE('channel', () => {})]) await rejection(call())
+      for (const call of [() => lost.ping(), () => lost.dbSize(), () => lost.mGet([here, there])]) await rejection(call())
+      t.same(await countedOperations(app, 'lost'), {
+        'get error': 3,
+        'set error': 2,
+        'subscribe error': 1,
+        'ssubscribe error': 1,
+        ...title === 'redis 6' ? { 'ping error': 1, 'dbsize error': 1, 'mget error': 2 } : { 'other error': 3 }
+      })
+    })
+
+    await t.test('counts subscriptions', async t => {
+      const listening = open()
+      t.teardown(() => listening.isOpen && listening.destroy())
+      app.vitals.instrument(listening, { name: 'listening' })
+      await listening.connect()
+      const messages: string[] = []
+      let heard = (): void => {}
+      const listener = (message: string): void => {
+        messages.push(message)
+        heard()
+      }
+      const hearing = async (publish: () => Promise<unknown>): Promise<void> => {
+        const hears = new Promise<void>(resolve => { heard = resolve })
+        await publish()
+        await hears
+      }
+      await listening.subscribe('channel', listener)
+      await hearing(() => listening.publish('channel', 'one'))
+      await listening.pSubscribe('chan*', listener)
+      await listening.unsubscribe('channel')
+      await hearing(() => listening.publish('channel', 'two'))
+      await listening.PUNSUBSCRIBE('chan*')
+      await listening.sSubscribe('shard', listener)
+      await hearing(() => listening.sPublish('shard', 'three'))
+      await listening.sUnsubscribe('shard')
+      t.same(messages, ['one', 'two', 'three'])
+      t.same(await countedOperations(app, 'listening'), {
+        'subscribe success': 1,
+        'psubscribe success': 1,
+        'unsubscribe success': 1,
+        'punsubscribe success': 1,
+        'ssubscribe success': 1,
+        'sunsubscribe success': 1,
+        'publish success': 2,
+        'spublish success': 1
+      })
+    })
+
+    await t.test('leaves a command of a node to whom the application told to instrument that', async t => {
+      const shared = open({ maxCommandRedirections: 0 })
+      t.teardown(() => shared.isOpen && shared.destroy())
+      await shared.connect()
+      app.vitals.instrument(await shared.nodeClient(shared.slots[await cluster.slotOf(there)]!.master), { name: 'node' })
+      app.vitals.instrument(shared, { name: 'shared' })
+      await shared.set(there, 'text')
+      await rejection(shared.lPush(there, 'x'))
+      await rejection(shared.multi().lPush(there, 'x').execAsPipeline())
+      t.same(await countedOperations(app, 'node'), { 'set success': 1, 'lpush error': 2 })
+      t.same(await countedOperations(app, 'shared'), {})
+    })
+
     t.equal(app.vitals.uninstrument(client), true)
     t.same([self._slots.nodeClient, self._execute], before)
     const total = Object.values(await counted()).reduce((sum, count) => sum + count, 0)
@@ -207,3 +280,31 @@ for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': re
     t.ok(await isCollected(dropped))
   })
 }
+
+t.test('createCluster: connections that are refused', async t => {
+  const app = await start(t)
+  const clients = await Promise.all(Object.entries({ 'redis 6': redis6, 'redis 5': redis5 as unknown as Library }).map(async ([title, library]) => {
+    const client = library.createCluster({
+      rootNodes: cluster.ports.map(port => ({ url: `redis://127.0.0.1:${port}` })),
+      minimizeConnections: true,
+      defaults: { socket: { reconnectStrategy: false } }
+    }).on('error', () => {})
+    t.teardown(() => client.close())
+    app.vitals.instrument(client, { name: title })
+    await client.connect()
+    return { title, client }
+  }))
+  await cluster.kill()
+  for (const { title, client } of clients) {
+    t.match(await rejection(client.get(here)), { message: /ECONNREFUSED/ })
+    await rejection(client.multi().get(here).set(too, '1').exec())
+    await rejection(client.multi().get(here).set(too, '1').execAsPipeline())
+    await rejection(client.ping())
+    await rejection(client.dbSize())
+    await rejection(client.subscribe('channel', () => {}))
+    const { 'get error': get = 0, 'ping error': ping = 0, 'dbsize error': dbSize = 0, 'other error': other = 0, ...rest } = await countedOperations(app, title)
+    t.same(rest, { 'set error': 2, 'subscribe error': 1 })
+    // Version 5 does not say what a command was, unless it tries the connection that failed before.
+    t.same([get, ping, dbSize, other], title === 'redis 6' ? [3, 1, 1, 0] : [2, ping, dbSize, 3 - ping - dbSize])
+  }
+})

@@ -107,6 +107,52 @@ for (const [title, library] of Object.entries(nodeRedis)) {
       t.same(await counted(), { 'set success': 1, 'get hit': 1, 'lpush error': 1 })
     })
 
+    await t.test('a pipeline that is sent again because its connection was lost, once', async t => {
+      const client = open()
+      const { counted } = await instrument(t, client)
+      await client.connect()
+      const running = rejection(client.multi().set('text', 'x').get('text').blPop('awaited', 0).lPush('text', 'y').get('text').execAsPipeline())
+      await sentinel.isBlocking()
+      await sentinel.runAtMaster('CLIENT KILL TYPE normal')
+      await sentinel.isBlocking()
+      t.same(await counted(), {})
+      await sentinel.runAtMaster('RPUSH awaited value')
+      t.match(await running, { message: /WRONGTYPE/ })
+      t.same(await counted(), { 'set success': 1, 'get hit': 2, 'blpop success': 1, 'lpush error': 1 })
+    })
+
+    await t.test('what finds no connection: each command of a transaction, of a pipeline and of a subscription', async t => {
+      const client = open()
+      const { app, counted } = await instrument(t, client)
+      for (const batch of [() => client.multi().get('a').set('b', '1').exec(), () => client.multi().get('a').set('b', '1').execAsPipeline()]) await rejection(batch())
+      await rejection(client.subscribe('channel', () => {}))
+      await rejection(client.get('a'))
+      t.same(await counted(), { 'get error': 2, 'set error': 2, 'subscribe error': 1, 'other error': 1 })
+      await client.connect()
+      const lease = await client.acquire()
+      await lease.release()
+      for (const batch of [() => lease.multi().get('a').set('b', '1').exec(), () => lease.multi().get('a').set('b', '1').execAsPipeline()]) await rejection(batch())
+      t.same(await counted(), { 'get error': 4, 'set error': 4, 'subscribe error': 1, 'other error': 1 })
+      t.ok(app.vitals.uninstrument(client))
+      await rejection(lease.multi().get('a').exec())
+      t.same(await counted(), { 'get error': 4, 'set error': 4, 'subscribe error': 1, 'other error': 1 })
+    })
+
+    await t.test('subscriptions', async t => {
+      const client = open()
+      const { counted } = await instrument(t, client)
+      await client.connect()
+      let hear = (_message: string): void => {}
+      const heard = new Promise<string>(resolve => { hear = resolve })
+      await client.subscribe('channel', message => hear(message))
+      await client.publish('channel', 'message')
+      t.equal(await heard, 'message')
+      await client.pSubscribe('chan*', () => {})
+      await client.pUnsubscribe('chan*')
+      await client.unsubscribe('channel')
+      t.same(await counted(), { 'subscribe success': 1, 'publish success': 1, 'psubscribe success': 1, 'punsubscribe success': 1, 'unsubscribe success': 1 })
+    })
+
     await t.test('reads from replicas, which refuse to write', async t => {
       const client = open({ replicaPoolSize: 1 })
       const { counted } = await instrument(t, client)

@@ -34,7 +34,7 @@ export class RedisCluster {
 
   /** Moves the keys, but not their slot yet; what comes back does that. */
   async beginToMove (...keys: readonly string[]): Promise<() => Promise<void>> {
-    const slot = Number.parseInt((await this.#nodes[0]!.run(`CLUSTER KEYSLOT ${keys[0]}`)).slice(1))
+    const slot = await this.slotOf(keys[0]!)
     const at = await this.#ownerOf(slot)
     const owner = this.#nodes[at]!
     const target = this.#nodes[(at + 1) % this.#nodes.length]!
@@ -45,6 +45,15 @@ export class RedisCluster {
     return async () => {
       for (const node of [target, ...this.#nodes.filter(node => node !== target)]) await node.run(`CLUSTER SETSLOT ${slot} NODE ${targetId}`)
     }
+  }
+
+  async slotOf (key: string): Promise<number> {
+    return Number.parseInt((await this.#nodes[0]!.run(`CLUSTER KEYSLOT ${key}`)).slice(1))
+  }
+
+  /** Resolves once no node is left. */
+  async kill (): Promise<void> {
+    await Promise.all(this.#nodes.map(node => node.kill()))
   }
 
   async #ownerOf (slot: number): Promise<number> {

@@ -35,6 +35,16 @@ export class RedisSentinel {
     return this.#servers.find(({ port }) => port === after)!
   }
 
+  /** What the master answers to a command on a connection of its own. */
+  async runAtMaster (command: string): Promise<string> {
+    return await ask(await this.#master(), command)
+  }
+
+  /** Resolves once a client of the master waits in a blocking command. */
+  async isBlocking (): Promise<void> {
+    while (!(await this.runAtMaster('INFO clients')).includes('blocked_clients:1'));
+  }
+
   async #master (): Promise<number> {
     const answer = await ask(this.port, `SENTINEL GET-MASTER-ADDR-BY-NAME ${MASTER}`)
     return Number(answer.trim().split('\r\n').at(-1))
