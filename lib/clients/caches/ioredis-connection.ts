@@ -1,29 +1,15 @@
 import { performance } from 'node:perf_hooks'
+import { IoredisCluster } from './ioredis-cluster.ts'
+import type { Command } from './ioredis-command.ts'
+import { isCommand, isEnd, isMulti, isSentAgain, onSettled } from './ioredis-command.ts'
 import type { RedisOperation, RedisOperations } from './redis-operation.ts'
-import { RedisPipeline } from './redis-pipeline.ts'
 import { RedisTransaction } from './redis-transaction.ts'
-import { replaceMethod, wrapMethod } from '../wrap-method.ts'
+import { replaceMethod } from '../wrap-method.ts'
 
 /** What is used of a Redis or a Cluster of ioredis. */
 export interface IoredisClient extends NodeJS.EventEmitter {
   readonly status: string
   readonly isCluster?: boolean
-}
-
-/** A command of ioredis: it settles through its own two functions, whoever calls them. */
-interface Command {
-  readonly name: string
-  resolve: (value: unknown) => unknown
-  reject: (error: unknown) => unknown
-  [kObserved: symbol]: true | ((stream: object) => void) | undefined
-}
-
-type Handler = (...given: unknown[]) => unknown
-
-/** What ioredis' Cluster does about an error; these two give up. */
-interface Handlers {
-  readonly maxRedirections: Handler
-  readonly defaults: Handler
 }
 
 /** What the library sends by itself when it has connected, and what it restores after that. */
@@ -32,34 +18,31 @@ const RESTORED: ReadonlySet<string> = new Set(['monitor', 'psubscribe', 'select'
 
 /** The commands of one client of ioredis, of a pipeline or not: all of them pass through `sendCommand()`. */
 export class IoredisConnection {
-  /** Marks commands that have been seen: they come again when the offline queue is sent, and after a reconnection; or how to see them again. */
   readonly #kObserved = Symbol('observed')
   readonly #client: IoredisClient
   readonly #operations: RedisOperations
-  readonly #restores: (() => void)[]
+  readonly #restore: () => void
   #isReady: boolean
   #transaction: RedisTransaction | undefined
-  /** Pipelines of a cluster, which may be sent to another node, by the stream of each attempt. */
-  readonly #pipelines = new WeakMap<object, RedisPipeline>()
-  /** Those of which the library is about to decide whether they are sent again. */
-  readonly #undecided = new Set<RedisPipeline>()
+  readonly #cluster: IoredisCluster | undefined
 
   constructor (client: IoredisClient, operations: RedisOperations) {
     this.#client = client
     this.#operations = operations
     this.#isReady = client.status === 'ready'
     const connection = this
-    this.#restores = [replaceMethod(client, 'sendCommand', (original, replacement) => function (...args) {
+    this.#restore = replaceMethod(client, 'sendCommand', (original, replacement) => function (...args) {
       if (replacement.isOn && isCommand(args[0])) connection.#send(args[0], args[1] as object | undefined)
       return Reflect.apply(original, this, args)
-    })]
-    if (client.isCluster === true) this.#restores.push(wrapMethod(client, 'handleError', (receiver, original, args) => this.#decide(receiver, original, args)))
+    })
+    this.#cluster = client.isCluster === true ? new IoredisCluster(client, operations, this.#kObserved) : undefined
     client.prependListener('ready', this.#onReady)
     client.prependListener('close', this.#onClose)
   }
 
   detach (): void {
-    for (const restore of this.#restores) restore()
+    this.#restore()
+    this.#cluster?.detach()
     this.#client.off('ready', this.#onReady)
     this.#client.off('close', this.#onClose)
   }
@@ -89,11 +72,11 @@ export class IoredisConnection {
   }
 
   #observe (command: Command, stream: object | undefined): void {
+    if (stream !== undefined && this.#cluster !== undefined) return this.#cluster.sent(command, stream)
     command[this.#kObserved] = true
     const transaction = this.#transaction
     if (transaction !== undefined && !isMulti(command)) this.#queue(command, transaction)
     else if (transaction === undefined && isMulti(command)) this.#begin(command, stream !== undefined)
-    else if (stream !== undefined && this.#client.isCluster) this.#watchInCluster(command, this.#operations.of(command.name), performance.now(), stream)
     else this.#watch(command, this.#operations.of(command.name))
   }
 
@@ -106,8 +89,7 @@ export class IoredisConnection {
   }
 
   #queue (command: Command, transaction: RedisTransaction): void {
-    const name = command.name.toLowerCase()
-    if (name === 'exec' || name === 'discard') {
+    if (isEnd(command)) {
       this.#transaction = undefined
       onSettled(command, replies => transaction.ended(replies), () => transaction.failed())
     } else {
@@ -140,77 +122,4 @@ export class IoredisConnection {
       return reject(error)
     }
   }
-
-  #watchInCluster (command: Command, operation: RedisOperation, startedMs: number, stream: object): void {
-    command[this.#kObserved] = true
-    const pipeline = this.#pipelines.get(stream) ?? new RedisPipeline(this.#undecided)
-    this.#pipelines.set(stream, pipeline)
-    pipeline.sent()
-    onSettled(command, reply => {
-      operation.replied(startedMs, reply)
-      pipeline.settled()
-    }, error => {
-      if (!isRedirection(error)) {
-        if (!isSentAgain(command, error)) operation.failed(startedMs)
-        return pipeline.settled()
-      }
-      command[this.#kObserved] = (stream: object) => this.#watchInCluster(command, operation, startedMs, stream)
-      const { reject } = command
-      const tookMs = performance.now() - startedMs
-      pipeline.settled({
-        // Before the library decides, it gives the command new functions.
-        isRenewed: () => command.reject !== reject,
-        failed: () => operation.failed(performance.now() - tookMs)
-      })
-    })
-  }
-
-  /** The library decides about an error that may make it send a command, or a whole pipeline, again. */
-  #decide (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
-    const pipeline = [...this.#undecided].find(({ isRenewed }) => isRenewed)
-    if (pipeline === undefined) return Reflect.apply(original, receiver, args)
-    this.#undecided.delete(pipeline)
-    const [error, redirections, handlers] = args as [unknown, unknown, Handlers]
-    const givenUp = (handler: Handler): Handler => (...given) => {
-      pipeline.failed()
-      return handler(...given)
-    }
-    return Reflect.apply(original, receiver, [error, redirections, { ...handlers, maxRedirections: givenUp(handlers.maxRedirections), defaults: givenUp(handlers.defaults) }])
-  }
-}
-
-function isMulti ({ name }: Command): boolean {
-  return name === 'multi' || name === 'MULTI'
-}
-
-/** What is none is left for the library to refuse. */
-function isCommand (given: unknown): given is Command {
-  return typeof (given as Partial<Command> | null | undefined)?.resolve === 'function'
-}
-
-/** Records how a command settles, once, before whoever waits for it hears of it. */
-function onSettled (command: Command, onReply: (reply: unknown) => void, onError: (error: unknown) => void): void {
-  const { resolve, reject } = command
-  let isOver = false
-  command.resolve = value => {
-    const result = resolve(value)
-    if (!isOver) onReply(value)
-    isOver = true
-    return result
-  }
-  command.reject = error => {
-    if (!isOver) onError(error)
-    isOver = true
-    return reject(error)
-  }
-}
-
-/** A script that the server has forgotten is sent again in full, as another command. */
-function isSentAgain (command: Command, error: unknown): boolean {
-  return command.constructor.name === 'CustomScriptCommand' && String((error as Error).message).startsWith('NOSCRIPT')
-}
-
-/** What may make a cluster send a whole pipeline again. */
-function isRedirection (error: unknown): boolean {
-  return /^(?:(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |Connection is closed\.$)/.test((error as Error).message)
 }

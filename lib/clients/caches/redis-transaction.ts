@@ -4,11 +4,12 @@ import type { RedisOperation } from './redis-operation.ts'
 /** A command that waits in a transaction. */
 class Queued {
   readonly #operation: RedisOperation
-  readonly #startedMs = performance.now()
+  readonly #startedMs: number
   #isOver = false
 
-  constructor (operation: RedisOperation) {
+  constructor (operation: RedisOperation, startedMs: number) {
     this.#operation = operation
+    this.#startedMs = startedMs
   }
 
   replied (reply: unknown): void {
@@ -28,8 +29,8 @@ export class RedisTransaction {
   isBegun = false
   readonly #queued: Queued[] = []
 
-  add (operation: RedisOperation): Queued {
-    const queued = new Queued(operation)
+  add (operation: RedisOperation, startedMs: number = performance.now()): Queued {
+    const queued = new Queued(operation, startedMs)
     this.#queued.push(queued)
     return queued
   }

@@ -9,6 +9,7 @@ import * as redis5 from 'redis-5'
 import t from 'tap'
 import type { Test } from 'tap'
 import vitals from '../../../lib/index.ts'
+import { freePort } from '../../support/free-port.ts'
 import { isCollected } from '../../support/garbage.ts'
 import { rejection } from './cache-contract.ts'
 import { countedOperations } from '../support/counted.ts'
@@ -99,6 +100,57 @@ for (const [title, { Cluster }] of Object.entries({ 'ioredis 6': ioredis6, 'iore
       await ended
       for (const [error] of (await strict.pipeline().set(here, 'x').set(too, 'x').set(here, 'y').exec())!) t.match(error, { message: /closed/ })
       t.equal((await countedOperations(app, 'strict'))['set error'], 3)
+    })
+
+    await t.test('counts a transaction that is redirected once, as it ends', async t => {
+      await client.set(here, 'moved')
+      const earlier = await counted()
+      await cluster.move(here, too)
+      t.same(await client.multi().get(here).set(too, 'moved').exec(), [[null, 'moved'], [null, 'OK']])
+      t.equal((await counted())['get hit'], earlier['get hit']! + 1)
+      t.equal((await counted())['set success'], earlier['set success']! + 1)
+      t.same([(await counted())['get error'], (await counted())['set error']], [earlier['get error'], earlier['set error']])
+      t.same(await client.multi().get(here).lpush(too, 'x').exec().then(replies => replies!.map(([error]) => error?.message.slice(0, 9))), [undefined, 'WRONGTYPE'])
+      t.equal((await counted())['get hit'], earlier['get hit']! + 2)
+      t.equal((await counted())['lpush error'], earlier['lpush error']! + 1)
+      await cluster.move(here, too)
+      const strict = new Cluster(cluster.ports.map(port => ({ host: '127.0.0.1', port })), { lazyConnect: true, maxRedirections: 0 })
+      t.teardown(() => strict.disconnect())
+      app.vitals.instrument(strict, { name: 'strict transaction' })
+      await strict.connect()
+      await cluster.move(here, too)
+      t.match(await rejection(strict.multi().get(here).set(too, 'x').exec()), { message: /^EXECABORT/ })
+      t.same(await countedOperations(app, 'strict transaction'), { 'get error': 1, 'set error': 1 })
+    })
+
+    await t.test('counts what never leaves the library: where no node can be had, and for keys of several nodes', async t => {
+      const counts = (name: string) => countedOperations(app, name)
+      const none = await freePort()
+      const open = (name: string, options: object = {}): ioredis6.Cluster => {
+        const lost = new Cluster([{ host: '127.0.0.1', port: none }], { lazyConnect: true, clusterRetryStrategy: () => null, ...options }).on('error', () => {})
+        t.teardown(() => lost.disconnect())
+        app.vitals.instrument(lost, { name })
+        return lost
+      }
+      await rejection(open('pipeline').pipeline().get(here).set(too, '1').exec())
+      t.same(await counts('pipeline'), { 'get error': 1, 'set error': 1 })
+      const error = await new Promise<unknown>(resolve => { open('callback').pipeline([['get', here]]).exec(resolve).catch(() => {}) })
+      t.ok(error instanceof Error)
+      t.same(await counts('callback'), { 'get error': 1 })
+      await rejection(open('transaction').multi([['get', here]]).set(too, '1').exec())
+      t.same(await counts('transaction'), { 'get error': 1, 'set error': 1 })
+      await rejection(open('automatic', { enableAutoPipelining: true }).get(here))
+      t.same(await counts('automatic'), { 'other error': 1 })
+      await rejection(open('single').get(here))
+      t.same(await counts('single'), { 'get error': 1 })
+      const earlier = await counted()
+      for (const pipeline of [client.pipeline(), client.multi()]) t.match(await rejection(pipeline.get(here).get(there).exec()), { message: /belong to the same slots/ })
+      // One that was redirected before it could not be sent counts as it ended, too.
+      const ended = (after: Record<string, number>): number => (after['get error'] ?? 0) + after['get hit']! + after['get miss']!
+      t.equal(ended(await counted()), ended(earlier) + 4)
+      t.ok((await counted())['get error']! >= (earlier['get error'] ?? 0) + 3)
+      t.same(await client.pipeline().exec(), [])
+      t.equal((await counted())['other error'], undefined)
     })
 
     await t.test('counts a script of a pipeline once, also where the node has forgotten it', async t => {
