@@ -1,5 +1,5 @@
 import type { DbClient, StatementRow } from './db-client.ts'
-import { TransactionTracker } from './transaction-tracker.ts'
+import { Mysql2Transactions } from './mysql2-transactions.ts'
 import { replaceMethod, wrapMethod } from '../wrap-method.ts'
 import type { Observer } from '../wrap-method.ts'
 
@@ -13,7 +13,7 @@ interface Command {
 
 type Method = (...args: unknown[]) => unknown
 type Callback = (this: unknown, ...given: unknown[]) => unknown
-type Settle = (error: unknown) => void
+type Settle = (error: unknown, answer?: unknown) => void
 
 /** What mysql2 says where an error has no code. */
 const CLOSED = 'Can\'t add new command when connection is in closed state'
@@ -21,7 +21,7 @@ const CLOSED = 'Can\'t add new command when connection is in closed state'
 /** One connection to MySQL or MariaDB: each statement of it, prepared or not, with a callback or with events. */
 export class Mysql2Connection {
   readonly #db: DbClient
-  readonly #transactions: TransactionTracker
+  readonly #transactions: Mysql2Transactions
   /** Commands with events: when the connection breaks, they hear nothing. */
   readonly #listening = new Set<Settle>()
   readonly #restore: readonly (() => void)[]
@@ -31,7 +31,7 @@ export class Mysql2Connection {
 
   constructor (connection: object, db: DbClient) {
     this.#db = db
-    this.#transactions = new TransactionTracker(db)
+    this.#transactions = new Mysql2Transactions(db)
     const run: Observer = (receiver, original, args) => this.#run(receiver, original, args)
     const watched = this
     this.#restore = [
@@ -105,17 +105,17 @@ export class Mysql2Connection {
   #start (known: StatementRow): Settle {
     const startedMs = this.#db.start()
     let isOver = false
-    const settle: Settle = error => {
+    const settle: Settle = (error, answer) => {
       if (isOver) return
       isOver = true
       if (this.#listening.size > 0) this.#listening.delete(settle)
       const { row, statement } = known
       if (error) {
         row.failed(startedMs, error, (error as Error).message === CLOSED ? 'connection_closed' : undefined)
-        this.#transactions.failed(statement)
+        this.#transactions.failed(statement, error)
       } else {
         row.succeeded(startedMs)
-        this.#transactions.succeeded(statement)
+        this.#transactions.succeeded(statement, answer)
       }
     }
     return settle
@@ -125,9 +125,11 @@ export class Mysql2Connection {
   #listen (command: Command, settle: Settle): void {
     if (this.#failure !== undefined) return settle(this.#failure)
     this.#listening.add(settle)
+    let last: unknown
     wrapMethod(command, 'emit', (receiver, original, args) => {
-      if (args[0] === 'error') settle(args[1])
-      else if (args[0] === 'end') settle(undefined)
+      if (args[0] === 'result') last = args[1]
+      else if (args[0] === 'error') settle(args[1])
+      else if (args[0] === 'end') settle(undefined, last)
       return Reflect.apply(original, receiver, args)
     })
   }
@@ -157,7 +159,7 @@ function answer (command: Command, settle: Settle): boolean {
 
 function observe (callback: Callback, settle: Settle): Callback {
   return function (...given) {
-    settle(given[0])
+    settle(given[0], given[1])
     return Reflect.apply(callback, this, given)
   }
 }

@@ -4,10 +4,13 @@ import type { Statement, TransactionControl } from '../sql/statement.ts'
 /** The transactions of one connection, told from its statements. */
 export class TransactionTracker {
   readonly #db: DbClient
+  readonly #isEndedByBegin: boolean
   #isOpen = false
 
-  constructor (db: DbClient) {
+  /** `isEndedByBegin`: whether a transaction that begins commits the one that is open. */
+  constructor (db: DbClient, { isEndedByBegin = false }: { readonly isEndedByBegin?: boolean } = {}) {
     this.#db = db
+    this.#isEndedByBegin = isEndedByBegin
   }
 
   get isOpen (): boolean {
@@ -34,10 +37,20 @@ export class TransactionTracker {
     if (this.#isOpen) this.#end('rolled_back')
   }
 
+  /** A statement that is none for it has committed. */
+  committed (): void {
+    if (this.#isOpen) this.#end('committed')
+  }
+
   /** Without a transaction, what ends one does nothing. */
   #control (control: TransactionControl): void {
-    if (control === 'begin') this.#isOpen = true
+    if (control === 'begin') this.#begin()
     else if (this.#isOpen) this.#end(control === 'commit' ? 'committed' : 'rolled_back')
+  }
+
+  #begin (): void {
+    if (this.#isEndedByBegin) this.committed()
+    this.#isOpen = true
   }
 
   #end (status: 'committed' | 'rolled_back'): void {

@@ -17,7 +17,7 @@ export interface Statement {
   readonly table: string
   /** What the text does to the transaction of its connection, when it is through. */
   readonly transaction: TransactionControl | undefined
-  /** What it did before that, where it holds several statements; else absent. A transaction that begins by itself is there too, and one that is chained is begun. */
+  /** What it did before that, where it holds several statements; else absent. In PostgreSQL a transaction that begins by itself is there too, and one that is chained is begun. */
   readonly earlier?: readonly TransactionControl[]
   /** Whether the last begins with the end of the one before: COMMIT AND CHAIN; else absent. */
   readonly isChained?: boolean
@@ -44,8 +44,8 @@ export function parseStatement (sql: string, dialect: SqlDialect): Statement {
     const control = controlOf(reader)
     if (control === undefined) isBegun ||= !CONTROLS.has(reader.operation ?? '')
     else {
-      // What came before it in the text began a transaction, if none was open.
-      if (control !== 'begin' && isBegun && controls.at(-1) !== 'begin') controls.push('begin')
+      // What came before it in the text began a transaction, if none was open (PostgreSQL, "Multiple Statements in a Simple Query").
+      if (dialect === 'postgresql' && control !== 'begin' && isBegun && controls.at(-1) !== 'begin') controls.push('begin')
       controls.push(control)
       isChained = isChaining(reader)
       if (isChained) controls.push('begin')

@@ -152,6 +152,56 @@ t.test('counts each transaction of a chain', async t => {
   t.same([transactions('committed'), transactions('rolled_back')], [2, 1])
 })
 
+t.test('counts the transactions that the server begins and ends by itself', async t => {
+  const { connection, transactions } = await open(t, { multipleStatements: true })
+  const ended = (): number[] => [transactions('committed'), transactions('rolled_back')]
+  const run = async (...texts: string[]): Promise<number[]> => {
+    for (const sql of texts) await connection.promise().query(sql)
+    return ended()
+  }
+  await run('create table if not exists kept (id int primary key, serverStatus int default 3) engine = innodb', 'delete from kept')
+
+  t.same(await run('begin', 'insert into kept values (1, 3)', 'begin'), [1, 0], 'a second BEGIN')
+  t.same(await run('insert into kept values (2, 3)', 'create table if not exists defined (id int)'), [2, 0], 'a definition')
+  t.same(await run('commit', 'rollback'), [2, 0], 'and nothing behind it')
+  t.same(await run('insert into kept values (3, 3); commit'), [2, 0], 'nor where nothing had begun')
+  t.same(await run('begin; insert into kept values (4, 3); commit'), [3, 0])
+  t.same(await run('begin', 'insert into kept values (14, 3); commit'), [4, 0])
+
+  await run('set autocommit = 0')
+  t.same(await run('commit'), [4, 0], 'nothing was done')
+  t.same(await run('insert into kept values (5, 3)', 'commit'), [5, 0])
+  t.same(await run('select * from kept', 'rollback'), [5, 1])
+  t.same(await run('select 1', 'commit'), [5, 1])
+  await called(done => connection.execute('update kept set serverStatus = 3 where id = ?', [1], done))
+  t.same(await run('commit'), [6, 1])
+  await new Promise(resolve => connection.query('delete from kept where id = 5').on('end', () => resolve(undefined)))
+  t.same(await run('rollback'), [6, 2])
+  await new Promise(resolve => connection.query('select serverStatus from kept').on('end', () => resolve(undefined)))
+  t.same(await run('commit'), [7, 2])
+  t.same(await run('select * from information_schema.engines', 'set @a = 1', 'commit'), [7, 2], 'no transaction at all')
+  t.same(await run('insert into kept values (6, 3)', 'set autocommit = 1'), [8, 2])
+  t.same(await run('commit'), [8, 2])
+
+  await run('create or replace procedure work() begin insert into kept values (7, 3); commit; end')
+  t.same(await run('begin', 'call work()', 'commit'), [8, 2], 'how a procedure ends one is not told')
+  t.same(await run('xa start \'a\'', 'insert into kept values (8, 3)', 'xa end \'a\'', 'xa commit \'a\' one phase'), [8, 2])
+
+  const other = mysql.createConnection(address)
+  t.teardown(() => other.destroy())
+  await run('begin', 'insert into kept values (20, 3), (21, 3), (22, 3), (23, 3)', 'commit', 'begin', 'update kept set serverStatus = 4 where id = 20')
+  await other.promise().query('begin')
+  await other.promise().query('update kept set serverStatus = 5 where id in (21, 22, 23)')
+  const waiting = other.promise().query('update kept set serverStatus = 5 where id = 20')
+  const [mine, theirs] = await Promise.allSettled([connection.promise().query('update kept set serverStatus = 4 where id = 21'), waiting])
+  const isVictim = mine.status === 'rejected'
+  t.not(isVictim, theirs.status === 'rejected', 'a deadlock has one victim')
+  await other.promise().query('rollback')
+  t.same(ended(), [9, isVictim ? 3 : 2])
+  t.same(await run('commit'), isVictim ? [9, 3] : [10, 2])
+  await run('drop table kept, defined', 'drop procedure work')
+})
+
 t.test('counts the transactions that a reset and another user end', async t => {
   const pool = mysql.createPool({ ...address, connectionLimit: 1, resetOnRelease: true } as mysql.PoolOptions)
   t.teardown(() => { pool.end() })

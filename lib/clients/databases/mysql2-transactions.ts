@@ -1,0 +1,68 @@
+import { OTHER } from './db.ts'
+import type { DbClient } from './db-client.ts'
+import { TransactionTracker } from './transaction-tracker.ts'
+import type { Statement } from '../sql/statement.ts'
+
+/** Server status flags (MySQL Internals, "SERVER_STATUS_flags_enum"). */
+const IN_TRANSACTION = 1
+const AUTOCOMMIT = 2
+
+/** ER_LOCK_DEADLOCK: InnoDB has rolled the whole transaction back. */
+const DEADLOCK = 1213
+
+/** They may end a transaction in either way, or leave it to another connection. */
+const UNTOLD: ReadonlySet<string> = new Set(['CALL', 'XA'])
+
+/** The transactions of one connection to MySQL, told from its statements, and from what the server says with an answer that has no rows. */
+export class Mysql2Transactions {
+  readonly #tracker: TransactionTracker
+  #isAutocommit = true
+  /** Whether the open transaction is taken to be one because something was read without autocommit. */
+  #isAssumed = false
+
+  constructor (db: DbClient) {
+    this.#tracker = new TransactionTracker(db, { isEndedByBegin: true })
+  }
+
+  /** `answer`: what it came to: rows, the header of an answer without, or a list of both for a text of several statements. */
+  succeeded (statement: Statement, answer: unknown): void {
+    this.#tracker.succeeded(statement)
+    const status = statusOf(answer)
+    if (status === undefined) this.#read(statement)
+    else this.#saw(statement, status)
+  }
+
+  failed (statement: Statement, error: unknown): void {
+    if ((error as { errno?: unknown }).errno === DEADLOCK) this.#tracker.lost()
+    else this.#tracker.failed(statement)
+  }
+
+  /** The server has rolled back. */
+  lost (): void {
+    this.#tracker.lost()
+    this.#isAutocommit = true
+  }
+
+  #saw ({ operation }: Statement, status: number): void {
+    const isOpen = (status & IN_TRANSACTION) !== 0
+    if (isOpen) this.#isAssumed = false
+    // A definition, SET autocommit = 1, LOCK TABLES and the like commit (MySQL Reference Manual, "Statements That Cause an Implicit Commit").
+    if (this.#tracker.isOpen && !isOpen && !this.#isAssumed && !UNTOLD.has(operation)) this.#tracker.committed()
+    this.#tracker.saw(isOpen)
+    this.#isAutocommit = (status & AUTOCOMMIT) !== 0
+  }
+
+  /** With rows comes no status that could be read. */
+  #read ({ table, transaction }: Statement): void {
+    if (this.#isAutocommit || this.#tracker.isOpen || table === OTHER || transaction !== undefined) return
+    this.#isAssumed = true
+    this.#tracker.saw(true)
+  }
+}
+
+function statusOf (answer: unknown): number | undefined {
+  const last: unknown = Array.isArray(answer) ? answer.at(-1) : answer
+  const { constructor, serverStatus } = Object(last) as { constructor?: { readonly name?: unknown }, serverStatus?: unknown }
+  // A row may have a column of that name.
+  return typeof serverStatus === 'number' && constructor?.name === 'ResultSetHeader' ? serverStatus : undefined
+}
