@@ -30,8 +30,8 @@ const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', po
 
 const UNKNOWN_SYSTEM = 'other_sql'
 
-/** The codes of a connection that was not had: there was no transaction (Prisma, "Error codes", Common). */
-const NO_CONNECTION = /^P1\d{3}$/
+/** The codes of a connection that was not had: there was no transaction; P1017 is of one that was lost (Prisma, "Error codes", Common). */
+const NO_CONNECTION = /^P1(?!017)\d{3}$/
 
 /** The same as the driver adapters say it; raw statements have a code of their own. */
 const NO_CONNECTION_KINDS: ReadonlySet<unknown> = new Set(['AuthenticationFailed', 'DatabaseNotReachable', 'DatabaseDoesNotExist', 'DatabaseAccessDenied', 'TlsConnectionError', 'TooManyConnections'])

@@ -32,6 +32,7 @@ export class SqliteDatabase {
     this.#database = new WeakRef(database)
     this.#db = db
     this.#transactions = new TransactionTracker(db)
+    this.#transactions.saw(this.#isOpen() === true)
     this.#restore = [
       wrapMethod(database, 'prepare', (receiver, original, args) => this.#prepare(receiver, original, args)),
       wrapMethod(database, 'exec', (receiver, original, args) => this.#run(this.#db.statement(args[0]), receiver, original, args)),
@@ -145,11 +146,11 @@ export class SqliteDatabase {
   /** The functions that `transaction()` makes: whether they commit or roll back; inside another transaction they do neither. */
   #observeTransaction (receiver: object, original: Method, args: unknown[]): unknown {
     const [body] = args as [Method | undefined]
-    let isBegun = false
+    const transactions = this.#transactions
     const observedBody = typeof body !== 'function'
       ? body
       : function (this: unknown, ...values: unknown[]): unknown {
-        isBegun = true
+        transactions.saw(true)
         return Reflect.apply(body, this, values)
       }
     const bare = Reflect.apply(original, receiver, [observedBody, ...args.slice(1)]) as Method
@@ -158,13 +159,12 @@ export class SqliteDatabase {
       const run = properties[name]!.value as Method
       const observed = (self: unknown, values: unknown[]): unknown => {
         if (this.#isOpen()) return Reflect.apply(run, self, values)
-        isBegun = false
         try {
           const result = Reflect.apply(run, self, values)
-          this.#db.transaction('committed')
+          transactions.committed()
           return result
         } catch (error) {
-          if (isBegun) this.#db.transaction('rolled_back')
+          transactions.lost()
           throw error
         }
       }
@@ -177,7 +177,10 @@ export class SqliteDatabase {
 
   #succeeded ({ row, statement }: StatementRow, startedMs: number): void {
     row.succeeded(startedMs)
+    if (statement.transaction === undefined) return
     this.#transactions.succeeded(statement)
+    // The name of a savepoint may be one that cannot be told.
+    if (this.#isOpen() === false) this.#transactions.committed()
   }
 
   /** A COMMIT that fails may leave the transaction open, and another statement may end it. */

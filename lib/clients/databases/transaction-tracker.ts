@@ -1,11 +1,13 @@
 import type { DbClient } from './db-client.ts'
-import type { Statement, TransactionControl } from '../sql/statement.ts'
+import type { SavepointControl, Statement, TransactionControl } from '../sql/statement.ts'
 
 /** The transactions of one connection, told from its statements. */
 export class TransactionTracker {
   readonly #db: DbClient
   readonly #isEndedByBegin: boolean
   #isOpen = false
+  /** The savepoints of a transaction that the first of them began. */
+  #savepoints: string[] | undefined
 
   /** `isEndedByBegin`: whether a transaction that begins commits the one that is open. */
   constructor (db: DbClient, { isEndedByBegin = false }: { readonly isEndedByBegin?: boolean } = {}) {
@@ -37,7 +39,7 @@ export class TransactionTracker {
     if (this.#isOpen) this.#end('rolled_back')
   }
 
-  /** A statement that is none for it has committed. */
+  /** What is no statement for it has committed. */
   committed (): void {
     if (this.#isOpen) this.#end('committed')
   }
@@ -45,7 +47,9 @@ export class TransactionTracker {
   /** Without a transaction, what ends one does nothing. */
   #control (control: TransactionControl): void {
     if (control === 'begin') this.#begin()
-    else if (this.#isOpen) this.#end(control === 'commit' ? 'committed' : 'rolled_back')
+    else if (control === 'commit') this.committed()
+    else if (control === 'rollback') this.lost()
+    else this.#save(control)
   }
 
   #begin (): void {
@@ -53,8 +57,22 @@ export class TransactionTracker {
     this.#isOpen = true
   }
 
+  /** Within a transaction that was begun otherwise, a savepoint is none of its own. */
+  #save ({ does, savepoint }: SavepointControl): void {
+    if (does === 'set' && !this.#isOpen) {
+      this.#isOpen = true
+      this.#savepoints = [savepoint]
+    } else if (this.#savepoints !== undefined) {
+      const at = this.#savepoints.lastIndexOf(savepoint)
+      if (does === 'set') this.#savepoints.push(savepoint)
+      else if (at !== -1) this.#savepoints.length = does === 'return' ? at + 1 : at
+      if (this.#savepoints.length === 0) this.committed()
+    }
+  }
+
   #end (status: 'committed' | 'rolled_back'): void {
     this.#isOpen = false
+    this.#savepoints = undefined
     this.#db.transaction(status)
   }
 }

@@ -18,6 +18,8 @@ export interface SqlSyntax {
   readonly isRecursive: boolean
   /** First words that a table follows at once, or behind options; in other dialects it takes a word more, or cannot be told. */
   readonly bareTargets: ReadonlySet<string>
+  /** A savepoint outside of a transaction begins one. */
+  readonly hasOuterSavepoints: boolean
   /** First words that explain a statement, or describe a table. */
   readonly descriptions: ReadonlySet<string>
 }
@@ -31,6 +33,7 @@ const ANSI: SqlSyntax = {
   folds: 'unquoted',
   isRecursive: false,
   bareTargets: new Set(),
+  hasOuterSavepoints: false,
   descriptions: new Set()
 }
 
@@ -46,5 +49,5 @@ export const SYNTAX: Readonly<Record<SqlDialect, SqlSyntax>> = {
     bareTargets: new Set(['LOCK', 'ANALYZE', 'VACUUM', 'CLUSTER'])
   },
   mysql: { ...ANSI, identifierQuotes: '`', backslash: 'always', hasHashComments: true, folds: 'none', descriptions: new Set(['EXPLAIN', 'DESCRIBE', 'DESC']) },
-  sqlite: { ...ANSI, folds: 'all', isRecursive: true }
+  sqlite: { ...ANSI, folds: 'all', isRecursive: true, hasOuterSavepoints: true }
 }

@@ -21,6 +21,8 @@ export class StatementReader {
   operation: string | undefined
   /** The words of a statement that controls a transaction. */
   readonly controls = new Set<string>()
+  /** The last name in such a statement: that of a savepoint, where it is of one. */
+  lastName = ''
   /** Whether there was anything. */
   isEmpty = true
   /** Whether it holds statements of its own, up to the end of the text: a routine. */
@@ -67,12 +69,17 @@ export class StatementReader {
       const word = isSkipped ? '' : this.#tokens.word
       this.isBlock = (this.#isControl && word === 'ATOMIC') || (this.#isRoutine && word === 'BEGIN')
       if (this.isBlock) return false
-      if (this.#isControl) this.controls.add(word)
+      if (this.#isControl) this.#takeControl(kind, word)
       kind = isDone ? this.#tokens.next() : this.#take(kind, word, previous)
       // It compares behind IS and NOT alone; elsewhere it is that of SELECT, or a column's name.
       previous = word === 'DISTINCT' && previous !== 'IS' && previous !== 'NOT' ? '' : word
     }
     return kind === ';'
+  }
+
+  #takeControl (kind: TokenKind, word: string): void {
+    this.controls.add(word)
+    if (kind === 'word' || kind === 'quoted') this.lastName = this.#tokens.name
   }
 
   #take (kind: TokenKind, word: string, previous: string): TokenKind {

@@ -1,13 +1,21 @@
 import { OTHER } from '../databases/db.ts'
 import { CONTROLS } from './sql-operations.ts'
 import { SqlTokens } from './sql-tokens.ts'
+import { SYNTAX } from './sql-dialect.ts'
 import type { SqlDialect } from './sql-dialect.ts'
 import { StatementReader } from './statement-reader.ts'
 
 export type { SqlDialect } from './sql-dialect.ts'
 
 /** What a statement does to the transaction of its connection. */
-export type TransactionControl = 'begin' | 'commit' | 'rollback'
+export type TransactionControl = 'begin' | 'commit' | 'rollback' | SavepointControl
+
+/** SAVEPOINT, ROLLBACK TO and RELEASE of SQLite, whose outermost savepoint is a transaction ("Savepoints", 2). */
+export interface SavepointControl {
+  readonly does: 'set' | 'return' | 'release'
+  /** The name as the database knows it. */
+  readonly savepoint: string
+}
 
 /** What is told of an SQL text. Of its values nothing is. */
 export interface Statement {
@@ -41,7 +49,7 @@ export function parseStatement (sql: string, dialect: SqlDialect): Statement {
     isMore = reader.read()
     if (reader.isEmpty) continue
     if (first === undefined || CONTROLS.has(first.operation ?? '')) first = CONTROLS.has(reader.operation ?? '') ? first ?? reader : reader
-    const control = controlOf(reader)
+    const control = controlOf(reader) ?? savepointOf(reader, dialect)
     if (control === undefined) isBegun ||= !CONTROLS.has(reader.operation ?? '')
     else {
       // What came before it in the text began a transaction, if none was open (PostgreSQL, "Multiple Statements in a Simple Query").
@@ -62,6 +70,13 @@ function controlOf ({ operation, controls, isBlock }: StatementReader): Transact
   if (operation === 'BEGIN' || (operation === 'START' && controls.has('TRANSACTION'))) return 'begin'
   if (operation === 'COMMIT' || operation === 'END') return 'commit'
   return operation === 'ROLLBACK' || operation === 'ABORT' ? 'rollback' : undefined
+}
+
+function savepointOf ({ operation, controls, lastName: savepoint }: StatementReader, dialect: SqlDialect): SavepointControl | undefined {
+  if (!SYNTAX[dialect].hasOuterSavepoints) return undefined
+  if (operation === 'SAVEPOINT') return { does: 'set', savepoint }
+  if (operation === 'RELEASE') return { does: 'release', savepoint }
+  return operation === 'ROLLBACK' && controls.has('TO') ? { does: 'return', savepoint } : undefined
 }
 
 /** Whether the next transaction begins with the end of this one: COMMIT AND CHAIN (SQL:2016, 17.7 and 17.8). */

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { connect as connectTo, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { PrismaPg } from '@prisma/adapter-pg'
 import fastify from 'fastify'
@@ -212,6 +215,53 @@ t.test('counts what the server breaks off, and the next ones when it is back', a
   t.equal(count('findMany', 'Task', 'error'), failures)
   t.equal(count('findMany'), 3)
   t.equal(ended('rolled_back'), 2)
+  t.equal(ended('committed'), 0)
+})
+
+t.test('counts a transaction whose connection is reset as rolled back, in both forms', async t => {
+  const sockets = new Set<Socket>()
+  const relay = createServer(socket => {
+    const onward = connectTo(Number(new URL(server.url).port), '127.0.0.1')
+    sockets.add(socket)
+    for (const end of [socket, onward]) end.on('error', () => {}).on('close', () => [socket, onward].forEach(other => other.destroy()))
+    socket.pipe(onward).pipe(socket)
+  }).listen(0, '127.0.0.1')
+  await once(relay, 'listening')
+  const url = new URL(server.url)
+  url.port = String((relay.address() as AddressInfo).port)
+  const { bare, prisma, ended } = await open(t, { connectionString: url.href })
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    relay.close()
+  })
+  const watching = connect()
+  await watching.$executeRawUnsafe('create function hold() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return null; end $$')
+  await watching.$executeRawUnsafe('create constraint trigger held after insert on "Task" deferrable initially deferred for each row execute function hold()')
+  t.teardown(async () => {
+    await watching.$executeRawUnsafe('drop function hold() cascade')
+    await watching.$disconnect()
+  })
+  const data = { id: 99, title: 'held' }
+  const forms: Record<string, (client: PrismaClient) => Promise<unknown>> = {
+    'an array, at a statement': client => client.$transaction([client.$queryRawUnsafe(SLEEP)]),
+    'an array, at its COMMIT': client => client.$transaction([client.task.create({ data })]),
+    'a function, at a statement': client => client.$transaction((tx: PrismaClient) => tx.$queryRawUnsafe(SLEEP)),
+    'a function, at its COMMIT': client => client.$transaction((tx: PrismaClient) => tx.task.create({ data }))
+  }
+  let rolledBack = 0
+  for (const [form, run] of Object.entries(forms)) {
+    const reset = async (client: PrismaClient): Promise<unknown> => {
+      const failure = failureOf(run(client))
+      const active = 'from pg_stat_activity where pid <> pg_backend_pid() and wait_event = \'PgSleep\''
+      while ((await watching.$queryRawUnsafe(`select pid ${active}`) as unknown[]).length === 0);
+      for (const socket of sockets) socket.resetAndDestroy()
+      const failed = await failure
+      await watching.$queryRawUnsafe(`select pg_terminate_backend(pid, 60000) ${active}`)
+      return failed
+    }
+    t.same(await reset(prisma), await reset(bare))
+    t.equal(ended('rolled_back'), ++rolledBack, form)
+  }
   t.equal(ended('committed'), 0)
 })
 

@@ -157,6 +157,47 @@ t.test('counts the transactions of statements, as the database itself sees them'
   t.equal(transactions('rolled_back'), 4, 'closing ends it')
 })
 
+t.test('counts the transactions that an outermost savepoint begins', async t => {
+  const { database, transactions } = await open(t)
+  const run = (...texts: string[]): number[] => {
+    for (const sql of texts) database.exec(sql)
+    return [transactions('committed'), transactions('rolled_back')]
+  }
+  t.same(run('savepoint a', 'delete from cats'), [0, 0])
+  t.same(run('savepoint b', 'release b', 'savepoint a', 'release savepoint a', 'rollback to a'), [0, 0])
+  t.same(run('release A'), [1, 0])
+  t.throws(() => database.exec('release a'), { message: /no such savepoint/ })
+  t.same(run('savepoint a; savepoint b; savepoint a; rollback to b; release "a"'), [2, 0])
+  t.same(run('savepoint a; release a; savepoint b; rollback transaction to savepoint b; release b; savepoint c'), [4, 0])
+  t.same(run('savepoint d', 'release c'), [5, 0])
+  t.same(run('savepoint \'e f\'', 'rollback to savepoint \'e f\'', 'release savepoint \'e f\''), [6, 0])
+  t.same(run('savepoint a', 'commit'), [7, 0])
+  t.same(run('savepoint a', 'rollback'), [7, 1])
+  t.same(run('begin', 'savepoint a', 'release a'), [7, 1], 'within another it is none')
+  t.same(run('end'), [8, 1])
+
+  database.transaction(() => { run('savepoint a', 'release a') })()
+  t.same(run(), [9, 1])
+  database.prepare('savepoint a').run()
+  database.transaction(() => { run('delete from cats') })()
+  t.same(run(), [9, 1])
+  database.prepare('release a').run()
+  t.same(run(), [10, 1])
+  t.throws(() => database.transaction(() => { run('rollback') })(), { message: /cannot commit/ })
+  t.same(run(), [10, 2], 'one that the application ends itself')
+})
+
+t.test('knows of a transaction that is open before', async t => {
+  const database = new Database(':memory:')
+  t.teardown(() => { database.close() })
+  database.exec('begin')
+  const { transactions } = await instrumented(t, database, 'sqlite')
+  database.exec('savepoint a; release a')
+  t.equal(transactions('committed'), 0)
+  database.exec('commit')
+  t.equal(transactions('committed'), 1)
+})
+
 t.test('statements that were prepared before and after do as they would without', async t => {
   const database = new Database(':memory:').exec(schema)
   t.teardown(() => { database.close() })

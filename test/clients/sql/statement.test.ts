@@ -429,10 +429,14 @@ const transactions = new Map<string, object>([
   ['BEGIN; COMMIT', { transaction: 'commit', earlier: ['begin'] }]
 ])
 
+const inSqlite = new Map<string, object>([
+  ['SAVEPOINT s; INSERT INTO t VALUES (1); RELEASE s', { transaction: { does: 'release', savepoint: 's' }, earlier: [{ does: 'set', savepoint: 's' }] }]
+])
+
 for (const [name, { only = dialects, lines }] of Object.entries(groups)) {
   t.test(`tells operation and table: ${name}`, async t => {
     for (const [sql, operation, table = 'other'] of lines) {
-      for (const dialect of only) t.strictSame(parseStatement(sql, dialect), { operation, table, transaction: undefined, ...transactions.get(sql) }, `${dialect}: ${sql}`)
+      for (const dialect of only) t.strictSame(parseStatement(sql, dialect), { operation, table, transaction: undefined, ...transactions.get(sql), ...(dialect === 'sqlite' && inSqlite.get(sql)) }, `${dialect}: ${sql}`)
     }
   })
 }
@@ -455,6 +459,17 @@ t.test('tells all that a text does to transactions, in order', async t => {
   t.match(parseStatement(sql, 'postgresql'), { operation: 'INSERT', transaction: 'begin', earlier: ['begin', 'commit', 'begin', 'rollback'] })
   t.match(parseStatement('SELECT 1; COMMIT; COMMIT; SELECT 2; ROLLBACK', 'postgresql'), { transaction: 'rollback', earlier: ['begin', 'commit', 'commit', 'begin'] }, 'also those that begin by themselves')
   t.match(parseStatement('BEGIN; COMMIT AND CHAIN; ROLLBACK AND CHAIN', 'mysql'), { transaction: 'begin', earlier: ['begin', 'commit', 'begin', 'rollback'] }, 'also those that are chained')
+})
+
+t.test('tells savepoints where they can begin a transaction', async t => {
+  const sql = 'SAVEPOINT a; SELECT 1; ROLLBACK TO SAVEPOINT "B"; ROLLBACK TRANSACTION TO c; RELEASE SAVEPOINT D; RELEASE e'
+  t.strictSame(parseStatement(sql, 'sqlite'), {
+    operation: 'SELECT',
+    table: 'other',
+    transaction: { does: 'release', savepoint: 'e' },
+    earlier: [{ does: 'set', savepoint: 'a' }, { does: 'return', savepoint: 'b' }, { does: 'return', savepoint: 'c' }, { does: 'release', savepoint: 'd' }]
+  })
+  t.equal(parseStatement(sql, 'mysql').transaction, undefined)
 })
 
 t.test('does not take the block of a routine for statements', async t => {
