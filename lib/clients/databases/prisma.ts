@@ -50,32 +50,59 @@ export const prisma: ClientAdapter = {
 }
 
 function attach (client: PrismaClient, context: ClientContext): Attachment {
-  const db = context.db(SYSTEMS[String(client._activeProvider)] ?? UNKNOWN_SYSTEM)
-  let isOn = true
-  const extended = client.$extends({
-    name: 'fastify-vitals',
-    query: {
-      $allOperations: (operation: Operation) => isOn ? observe(operation, db) : operation.query(operation.args)
-    }
-  })
-  const restore = wrapMethod(extended, '$transaction', (receiver, original, args) => {
+  const observer = new PrismaObserver(context.db(SYSTEMS[String(client._activeProvider)] ?? UNKNOWN_SYSTEM))
+  return { client: observer.extend(client), detach: () => observer.detach() }
+}
+
+/** The extended clients of one: that which `instrument()` returns, and what the application extends further. */
+class PrismaObserver {
+  readonly #db: DbClient
+  readonly #observed = new WeakSet<object>()
+  #isOn = true
+
+  constructor (db: DbClient) {
+    this.#db = db
+  }
+
+  extend (client: PrismaClient): object {
+    return this.#observe(client.$extends({
+      name: 'fastify-vitals',
+      query: {
+        $allOperations: (operation: Operation) => this.#isOn ? observe(operation, this.#db) : operation.query(operation.args)
+      }
+    }))
+  }
+
+  /** Applications may hold them, and make them by the request: they stay, and do nothing. */
+  detach (): void {
+    this.#isOn = false
+  }
+
+  /** An extension hands on its queries to what extends it further, but not its methods. */
+  #observe (extended: object): object {
+    if (this.#observed.has(extended)) return extended
+    this.#observed.add(extended)
+    wrapMethod(extended, '$extends', (receiver, original, args) => {
+      const further = Reflect.apply(original, receiver, args) as object
+      const [extension] = args as [{ readonly client?: { readonly $transaction?: unknown } } | undefined]
+      // One of its own calls that of the client behind it.
+      return extension?.client?.$transaction === undefined ? this.#observe(further) : further
+    })
+    wrapMethod(extended, '$transaction', (receiver, original, args) => this.#isOn ? this.#transact(receiver, original, args) : Reflect.apply(original, receiver, args))
+    return extended
+  }
+
+  #transact (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
     // One inside of another is a savepoint of that one; its client cannot connect.
     if ((receiver as { $connect?: unknown }).$connect === undefined) return Reflect.apply(original, receiver, args)
     const [work, ...options] = args
-    if (typeof work !== 'function') return observeTransaction(Reflect.apply(original, receiver, args) as Promise<unknown>, db, isConnected)
+    if (typeof work !== 'function') return observeTransaction(Reflect.apply(original, receiver, args) as Promise<unknown>, this.#db, isConnected)
     let hasBegun = false
     const observed = (tx: unknown): unknown => {
       hasBegun = true
       return Reflect.apply(work, undefined, [tx])
     }
-    return observeTransaction(Reflect.apply(original, receiver, [observed, ...options]) as Promise<unknown>, db, () => hasBegun)
-  })
-  return {
-    client: extended,
-    detach () {
-      isOn = false
-      restore()
-    }
+    return observeTransaction(Reflect.apply(original, receiver, [observed, ...options]) as Promise<unknown>, this.#db, () => hasBegun)
   }
 }
 

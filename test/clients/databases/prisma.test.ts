@@ -138,6 +138,24 @@ t.test('counts transactions of both forms, and what they do', async t => {
   t.equal(await prisma.task.count(), 2, 'they were rolled back')
 })
 
+t.test('counts transactions of what the application extends further, each once', async t => {
+  const { prisma, count, ended } = await open(t)
+  const plain = prisma.$extends({ model: { task: { answer: () => 42 } } })
+  const twice = plain.$extends((client: PrismaClient) => client.$extends({ name: 'inner' })).$extends({ name: 'outer' })
+  const own = plain.$extends({
+    client: {
+      async $transaction (work: unknown) { return await plain.$transaction(work) }
+    }
+  })
+  t.equal((plain.task as unknown as { answer (): number }).answer(), 42)
+  for (const [i, client] of [plain, twice, own].entries()) {
+    await client.$transaction([client.task.count()])
+    await client.$transaction(async (tx: PrismaClient) => { await tx.task.count() })
+    await rejection(client.$transaction(async () => { throw new Error('changed my mind') }))
+    t.same([ended('committed'), ended('rolled_back'), count('count')], [2 * (i + 1), i + 1, 2 * (i + 1)])
+  }
+})
+
 t.test('leaves a $transaction() of nothing that can be one as it is, and counts none', async t => {
   const { bare, prisma, ended } = await open(t)
   const thrown = (client: PrismaClient, work: unknown): unknown => {
