@@ -57,6 +57,8 @@ function attach (client: PrismaClient, context: ClientContext): Attachment {
 /** The extended clients of one: that which `instrument()` returns, and what the application extends further. */
 class PrismaObserver {
   readonly #db: DbClient
+  /** By model and action, of which a schema has so many. */
+  readonly #rows = new Map<string, Map<string, OperationRow>>()
   readonly #observed = new WeakSet<object>()
   #isOn = true
 
@@ -68,7 +70,7 @@ class PrismaObserver {
     return this.#observe(client.$extends({
       name: 'fastify-vitals',
       query: {
-        $allOperations: (operation: Operation) => this.#isOn ? observe(operation, this.#db) : operation.query(operation.args)
+        $allOperations: (operation: Operation) => this.#isOn ? observe(operation, this.#rowOf(operation)) : operation.query(operation.args)
       }
     }))
   }
@@ -76,6 +78,23 @@ class PrismaObserver {
   /** Applications may hold them, and make them by the request: they stay, and do nothing. */
   detach (): void {
     this.#isOn = false
+  }
+
+  #rowOf ({ model, operation, args }: Operation): OperationRow {
+    return model === undefined ? this.#rawRowOf(operation, args) : this.#rows.get(model)?.get(operation) ?? this.#addRow(model, operation)
+  }
+
+  #addRow (model: string, operation: string): OperationRow {
+    const row = this.#db.operation(operation, model)
+    const rows = this.#rows.get(model) ?? new Map<string, OperationRow>()
+    this.#rows.set(model, rows.set(operation, row))
+    return row
+  }
+
+  /** Statements are told like those of a driver. */
+  #rawRowOf (operation: string, args: unknown): OperationRow {
+    const text = textOf(args)
+    return text === undefined ? this.#db.operation(operation) : this.#db.statement(text).row
   }
 
   /** An extension hands on its queries to what extends it further, but not its methods. */
@@ -123,8 +142,7 @@ function isConnected (error: unknown): boolean {
   return !NO_CONNECTION.test(String(code ?? errorCode)) && message !== POOL_TIMEOUT && !NO_CONNECTION_KINDS.has(meta?.driverAdapterError?.cause?.kind)
 }
 
-async function observe (operation: Operation, db: DbClient): Promise<unknown> {
-  const row = rowOf(operation, db)
+async function observe (operation: Operation, row: OperationRow): Promise<unknown> {
   const startedMs = performance.now()
   try {
     const result = await operation.query(operation.args)
@@ -134,12 +152,6 @@ async function observe (operation: Operation, db: DbClient): Promise<unknown> {
     row.failed(startedMs, error)
     throw error
   }
-}
-
-/** Statements are told like those of a driver. */
-function rowOf ({ model, operation, args }: Operation, db: DbClient): OperationRow {
-  const text = model === undefined ? textOf(args) : undefined
-  return text === undefined ? db.operation(operation, model) : db.statement(text).row
 }
 
 /** The text of a tagged template, or of an `…Unsafe` call; its values are never looked at. */
