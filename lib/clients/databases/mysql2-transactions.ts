@@ -61,8 +61,8 @@ export class Mysql2Transactions {
 }
 
 function statusOf (answer: unknown): number | undefined {
-  const last: unknown = Array.isArray(answer) ? answer.at(-1) : answer
-  const { constructor, serverStatus } = Object(last) as { constructor?: { readonly name?: unknown }, serverStatus?: unknown }
-  // A row may have a column of that name.
-  return typeof serverStatus === 'number' && constructor?.name === 'ResultSetHeader' ? serverStatus : undefined
+  const last = Object(Array.isArray(answer) ? answer.at(-1) : answer) as { readonly serverStatus?: unknown, readonly constructor?: { readonly name?: unknown } | null }
+  const { serverStatus } = last
+  // A row may have columns of these names.
+  return typeof serverStatus === 'number' && last.constructor?.name === 'ResultSetHeader' ? serverStatus : undefined
 }
