@@ -54,7 +54,12 @@ export class SqliteDatabase {
 
   #isOpen (): boolean | undefined {
     const database = this.#database.deref()
-    return database?.inTransaction ?? database?.isTransaction
+    try {
+      return database?.inTransaction ?? database?.isTransaction
+    } catch {
+      // A database of node:sqlite that is closed, or not open yet.
+      return false
+    }
   }
 
   #prepare (receiver: object, original: Method, args: unknown[]): unknown {
@@ -183,12 +188,13 @@ export class SqliteDatabase {
     if (this.#isOpen() === false) this.#transactions.committed()
   }
 
-  /** A COMMIT that fails may leave the transaction open, and another statement may end it. */
+  /** A COMMIT that fails may leave the transaction open, another statement may end it, and a text of several have begun one. */
   #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
     row.failed(startedMs, error, resultCodeOf(error))
     const isOpen = this.#isOpen()
     if (isOpen === undefined) this.#transactions.failed(statement)
-    else if (!isOpen) this.#transactions.lost()
+    else if (isOpen) this.#transactions.saw(true)
+    else this.#transactions.lost()
   }
 }
 

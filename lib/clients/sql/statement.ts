@@ -55,7 +55,7 @@ export function parseStatement (sql: string, dialect: SqlDialect): Statement {
       // What came before it in the text began a transaction, if none was open (PostgreSQL, "Multiple Statements in a Simple Query").
       if (dialect === 'postgresql' && control !== 'begin' && isBegun && controls.at(-1) !== 'begin') controls.push('begin')
       controls.push(control)
-      isChained = isChaining(reader)
+      isChained = typeof control === 'string' && isChaining(reader)
       if (isChained) controls.push('begin')
       isBegun = false
     }

@@ -81,3 +81,23 @@ t.test('a Node that does not tell whether a transaction is open: a commit that f
   t.equal(transactions('rolled_back'), 1)
   database.close()
 })
+
+t.test('observes a node:sqlite database that is opened later', async t => {
+  const database = new DatabaseSync(':memory:')
+  database.close()
+  const { count, transactions } = await instrumented(t, database, 'sqlite')
+  database.open()
+  database.exec('create table dogs (name text)')
+  t.equal(count('CREATE', 'dogs'), 1)
+  database.exec('begin')
+  database.exec('commit')
+  t.equal(transactions('committed'), 1)
+  database.close()
+  let thrown: unknown
+  try {
+    database.exec('select 1')
+  } catch (error) {
+    thrown = error
+  }
+  t.notMatch((thrown as Error).stack, /isOpen/, 'the error is that of exec()')
+})

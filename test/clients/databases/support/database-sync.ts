@@ -46,6 +46,7 @@ class DatabaseOfNode20 implements SyncDatabase {
   }
 
   get isTransaction (): boolean {
+    if (!this.#database.open) throw Object.assign(new Error('database is not open'), { code: 'ERR_INVALID_STATE' })
     return this.#database.inTransaction
   }
 
