@@ -36,8 +36,8 @@ const NO_CONNECTION = /^P1(?!017)\d{3}$/
 /** The same as the driver adapters say it; raw statements have a code of their own. */
 const NO_CONNECTION_KINDS: ReadonlySet<unknown> = new Set(['AuthenticationFailed', 'DatabaseNotReachable', 'DatabaseDoesNotExist', 'DatabaseAccessDenied', 'TlsConnectionError', 'TooManyConnections'])
 
-/** The pool of pg gives up a wait with no code. */
-const POOL_TIMEOUT = 'timeout exceeded when trying to connect'
+/** How the pool of pg gives up a wait, with no code, and Prisma itself (`maxWait`), with the code of all that goes wrong with a transaction. */
+const WAITED_TOO_LONG = /^timeout exceeded when trying to connect$|Unable to start a transaction in the given time/
 
 /** Prisma Client: an extended client takes its place, since Prisma has no other way to see operations. */
 export const prisma: ClientAdapter = {
@@ -104,8 +104,10 @@ class PrismaObserver {
     wrapMethod(extended, '$extends', (receiver, original, args) => {
       const further = Reflect.apply(original, receiver, args) as object
       const [extension] = args as [{ readonly client?: { readonly $transaction?: unknown } } | undefined]
-      // One of its own calls that of the client behind it.
-      return extension?.client?.$transaction === undefined ? this.#observe(further) : further
+      // One of its own calls that of the client behind it; a function hands on what has one.
+      if (extension?.client?.$transaction === undefined) return this.#observe(further)
+      this.#observed.add(further)
+      return further
     })
     wrapMethod(extended, '$transaction', (receiver, original, args) => this.#isOn ? this.#transact(receiver, original, args) : Reflect.apply(original, receiver, args))
     return extended
@@ -139,7 +141,7 @@ async function observeTransaction (running: Promise<unknown>, db: DbClient, hasB
 /** Whether an error says nothing of a connection that was not had. */
 function isConnected (error: unknown): boolean {
   const { code, errorCode, message, meta } = Object(error) as PrismaError
-  return !NO_CONNECTION.test(String(code ?? errorCode)) && message !== POOL_TIMEOUT && !NO_CONNECTION_KINDS.has(meta?.driverAdapterError?.cause?.kind)
+  return !NO_CONNECTION.test(String(code ?? errorCode)) && !WAITED_TOO_LONG.test(String(message)) && !NO_CONNECTION_KINDS.has(meta?.driverAdapterError?.cause?.kind)
 }
 
 async function observe (operation: Operation, row: OperationRow): Promise<unknown> {

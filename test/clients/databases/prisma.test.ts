@@ -148,7 +148,12 @@ t.test('counts transactions of what the application extends further, each once',
     }
   })
   t.equal((plain.task as unknown as { answer (): number }).answer(), 42)
-  for (const [i, client] of [plain, twice, own].entries()) {
+  const ownByFunction = plain.$extends((client: PrismaClient) => client.$extends({
+    client: {
+      async $transaction (work: unknown) { return await plain.$transaction(work) }
+    }
+  })).$extends({ name: 'outer' })
+  for (const [i, client] of [plain, twice, own, ownByFunction].entries()) {
     await client.$transaction([client.task.count()])
     await client.$transaction(async (tx: PrismaClient) => { await tx.task.count() })
     await rejection(client.$transaction(async () => { throw new Error('changed my mind') }))
@@ -234,6 +239,17 @@ t.test('counts what the server breaks off, and the next ones when it is back', a
   t.equal(count('findMany'), 3)
   t.equal(ended('rolled_back'), 2)
   t.equal(ended('committed'), 0)
+})
+
+t.test('counts no transaction of an array that waited too long for a connection', async t => {
+  const { bare, prisma, ended } = await open(t, { max: 1 })
+  let wasAsked: unknown[] = []
+  await prisma.$transaction(async () => {
+    wasAsked = await Promise.all([prisma, bare].map(async client => await failureOf(client.$transaction([client.task.count(), client.task.findMany()], { maxWait: 50 }))))
+  })
+  t.match(wasAsked[0], ['PrismaClientKnownRequestError', /./, /Unable to start a transaction/])
+  t.same(wasAsked[0], wasAsked[1])
+  t.same([ended('committed'), ended('rolled_back')], [1, 0])
 })
 
 t.test('counts a transaction whose connection is reset as rolled back, in both forms', async t => {
