@@ -7,11 +7,11 @@ import type { Statement } from '../sql/statement.ts'
 const IN_TRANSACTION = 1
 const AUTOCOMMIT = 2
 
-/** ER_LOCK_DEADLOCK: InnoDB has rolled the whole transaction back. */
-const DEADLOCK = 1213
+/** ER_LOCK_DEADLOCK, and ER_CHECKREAD of MariaDB (`innodb_snapshot_isolation`): InnoDB has rolled the whole transaction back. */
+const ROLLBACKS: ReadonlySet<unknown> = new Set([1213, 1020])
 
-/** They may end a transaction in either way, or leave it to another connection. */
-const UNTOLD: ReadonlySet<string> = new Set(['CALL', 'XA'])
+/** They may end a transaction in either way, by what they hold, or leave it to another connection; BEGIN as that of a block (`BEGIN NOT ATOMIC`). */
+const UNTOLD: ReadonlySet<string> = new Set(['CALL', 'XA', 'EXECUTE', 'BEGIN'])
 
 /** The transactions of one connection to MySQL, told from its statements, and from what the server says with an answer that has no rows. */
 export class Mysql2Transactions {
@@ -33,7 +33,7 @@ export class Mysql2Transactions {
   }
 
   failed (statement: Statement, error: unknown): void {
-    if ((error as { errno?: unknown }).errno === DEADLOCK) this.#tracker.lost()
+    if (ROLLBACKS.has((error as { errno?: unknown }).errno)) this.#tracker.lost()
     else this.#tracker.failed(statement)
   }
 

@@ -42,6 +42,8 @@ export class PgConnection {
   readonly #db: DbClient
   readonly #transactions: TransactionTracker
   readonly #restore: () => void
+  /** Whether a text of several statements failed, and may have come to its COMMIT: the next status tells. */
+  #isInDoubt = false
   #isHearingEnd = false
   #isLeft = false
 
@@ -79,7 +81,9 @@ export class PgConnection {
     // The error of a statement comes before its ReadyForQuery.
     const status = client.readyForQuery === true ? client.getTransactionStatus?.() : undefined
     if (typeof status === 'string') {
-      this.#transactions.saw(status !== 'I')
+      if (this.#isInDoubt && status === 'I') this.#transactions.lost()
+      else this.#transactions.saw(status !== 'I')
+      this.#isInDoubt = false
       this.#hearEnd()
     }
     const startedMs = this.#db.start()
@@ -153,7 +157,9 @@ export class PgConnection {
 
   #failed ({ row, statement }: StatementRow, startedMs: number, error: unknown): void {
     row.failed(startedMs, error, ERROR_TYPES.get((error as Error).message))
-    this.#transactions.failed(statement)
+    const isOfSeveral = statement.earlier !== undefined && statement.isChained !== true
+    if (isOfSeveral && typeof this.#client.getTransactionStatus?.() === 'string') this.#isInDoubt = true
+    else this.#transactions.failed(statement)
     this.#hearEnd()
   }
 }

@@ -204,6 +204,26 @@ t.test('counts the transactions that the server begins and ends by itself', asyn
   await run('drop table kept, defined', 'drop procedure work')
 })
 
+t.test('counts a transaction that is rolled back because a record has changed', async t => {
+  const { connection, transactions } = await open(t)
+  const other = mysql.createConnection(address)
+  t.teardown(() => other.destroy())
+  const run = async (...texts: string[]): Promise<number[]> => {
+    for (const sql of texts) await connection.promise().query(sql)
+    return [transactions('committed'), transactions('rolled_back')]
+  }
+  await run('create table changed (id int primary key) engine = innodb', 'insert into changed values (1)', 'set innodb_snapshot_isolation = 1', 'begin', 'select * from changed')
+  await other.promise().query('update changed set id = 2')
+  await t.rejects(run('update changed set id = 3'), { errno: 1020 })
+  t.same(await run('begin', 'rollback', 'drop table changed'), [0, 2])
+})
+
+t.test('does not tell how a statement that holds others ends a transaction', async t => {
+  const { connection, transactions } = await open(t)
+  for (const sql of ['prepare back from \'rollback\'', 'begin', 'execute back', 'begin', 'begin not atomic rollback; end', 'begin', 'execute immediate \'rollback\'', 'commit']) await connection.promise().query(sql)
+  t.same([transactions('committed'), transactions('rolled_back')], [0, 0])
+})
+
 t.test('counts the transactions that a reset and another user end', async t => {
   const pool = mysql.createPool({ ...address, connectionLimit: 1, resetOnRelease: true } as mysql.PoolOptions)
   t.teardown(() => { pool.end() })
