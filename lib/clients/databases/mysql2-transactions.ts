@@ -17,6 +17,8 @@ const UNTOLD: ReadonlySet<string> = new Set(['CALL', 'XA', 'EXECUTE', 'BEGIN'])
 export class Mysql2Transactions {
   readonly #tracker: TransactionTracker
   #isAutocommit = true
+  /** Whether the server tells of transactions at all: some that speak like MySQL do not. */
+  #isTelling = true
   /** Whether the open transaction is taken to be one because something was read without autocommit. */
   #isAssumed = false
 
@@ -43,8 +45,10 @@ export class Mysql2Transactions {
     this.#isAutocommit = true
   }
 
-  #saw ({ operation }: Statement, status: number): void {
+  #saw ({ operation, transaction }: Statement, status: number): void {
     const isOpen = (status & IN_TRANSACTION) !== 0
+    if (transaction === 'begin' && !isOpen && (operation === 'BEGIN' || operation === 'START')) this.#isTelling = false
+    if (!this.#isTelling) return
     if (isOpen) this.#isAssumed = false
     // A definition, SET autocommit = 1, LOCK TABLES and the like commit (MySQL Reference Manual, "Statements That Cause an Implicit Commit").
     if (this.#tracker.isOpen && !isOpen && !this.#isAssumed && !UNTOLD.has(operation)) this.#tracker.committed()

@@ -117,6 +117,8 @@ class PrismaObserver {
     // One inside of another is a savepoint of that one; its client cannot connect.
     if ((receiver as { $connect?: unknown }).$connect === undefined) return Reflect.apply(original, receiver, args)
     const [work, ...options] = args
+    // Of an empty array nothing is sent.
+    if (Array.isArray(work) && work.length === 0) return Reflect.apply(original, receiver, args)
     if (typeof work !== 'function') return observeTransaction(Reflect.apply(original, receiver, args) as Promise<unknown>, this.#db, isConnected)
     let hasBegun = false
     const observed = (tx: unknown): unknown => {

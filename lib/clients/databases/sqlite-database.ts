@@ -193,8 +193,8 @@ export class SqliteDatabase {
     row.failed(startedMs, error, resultCodeOf(error))
     const isOpen = this.#isOpen()
     if (isOpen === undefined) this.#transactions.failed(statement)
-    else if (isOpen) this.#transactions.saw(true)
-    else this.#transactions.lost()
+    else if (!isOpen) this.#transactions.lost()
+    else if (statement.transaction !== undefined) this.#transactions.saw(true)
   }
 }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import mysql from 'mysql2'
 import type { Connection, Pool, PoolConnection } from 'mysql2'
 import mysqlPromise from 'mysql2/promise'
@@ -214,8 +214,26 @@ t.test('counts a transaction that is rolled back because a record has changed', 
   }
   await run('create table changed (id int primary key) engine = innodb', 'insert into changed values (1)', 'set innodb_snapshot_isolation = 1', 'begin', 'select * from changed')
   await other.promise().query('update changed set id = 2')
-  await t.rejects(run('update changed set id = 3'), { errno: 1020 })
+  await t.rejects(run('update changed set id = 3'), { code: 'ER_CHECKREAD' })
   t.same(await run('begin', 'rollback', 'drop table changed'), [0, 2])
+})
+
+t.test('counts by the statements alone where the server does not tell of transactions', async t => {
+  const reticent = mysql.createServer(connection => {
+    connection.on('error', () => {})
+    connection.on('query', () => { connection.writeOk() })
+    connection.serverHandshake({ protocolVersion: 10, serverVersion: '5.7', connectionId: 1, statusFlags: 2, characterSet: 8, capabilityFlags: 0xffffff ^ 0x800 })
+  }) as unknown as { readonly _server: Server, listen (port: number): void }
+  reticent.listen(0)
+  await once(reticent._server, 'listening')
+  const connection = mysql.createConnection({ host: '127.0.0.1', port: (reticent._server.address() as AddressInfo).port })
+  t.teardown(() => {
+    connection.destroy()
+    reticent._server.close()
+  })
+  const { transactions } = await instrumented(t, connection, 'mysql')
+  for (const sql of ['begin', 'insert into notes values (4)', 'rollback', 'start transaction', 'insert into notes values (5)', 'commit']) await connection.promise().query(sql)
+  t.same([transactions('committed'), transactions('rolled_back')], [1, 1])
 })
 
 t.test('does not tell how a statement that holds others ends a transaction', async t => {
