@@ -117,9 +117,10 @@ export class NodeRedisGroup {
     }
   }
 
+  /** Not for what waited for a connection when this was detached. */
   #observe (client: NodeRedisClient): void {
     const { _self: self } = client as unknown as { _self: NodeRedisClient }
-    if (this.#observed.has(self)) return
+    if (!this.#isAttached || this.#observed.has(self)) return
     this.#observed.add(self)
     this.#connections.set(self, new NodeRedisConnection(self, this.#operations, this.#routing))
     this.#members.add(new WeakRef(self))

@@ -320,6 +320,25 @@ for (const [title, library] of Object.entries(libraries)) {
       t.same(await countedOperations(app, 'pool'), counted)
     })
 
+    await t.test('leaves the connection of a task that waited for it when the pool was left', async t => {
+      const { app } = await open(t)
+      const pool = library.createClientPool(toOptions({ port: server.port }), { minimum: 1, maximum: 1 })
+      t.teardown(() => pool.destroy())
+      await pool.connect()
+      let release = (): void => {}
+      const holding = pool.execute(() => new Promise<void>(resolve => { release = resolve }))
+      app.vitals.instrument(pool, { name: 'left' })
+      const waiting = pool.get('a')
+      app.vitals.uninstrument(pool)
+      release()
+      await holding
+      await waiting
+      t.same(await countedOperations(app, 'left'), {})
+      app.vitals.instrument(pool, { name: 'again' })
+      await pool.set('a', '1')
+      t.same(await countedOperations(app, 'again'), { 'set success': 1 })
+    })
+
     await t.test('a pool is up as long as one of its connections is, whatever became of others', async t => {
       const { app } = await open(t)
       const pool = library.createClientPool(toOptions({ port: server.port }), { minimum: 1, maximum: 2, cleanupDelay: 1 }).on('error', () => {})

@@ -259,6 +259,20 @@ for (const [title, library] of Object.entries({ 'redis 6': redis6, 'redis 5': re
       })
     })
 
+    await t.test('leaves the node of a command that was being connected to when the cluster was left', async t => {
+      const left = open({ minimizeConnections: true })
+      t.teardown(() => left.isOpen && left.destroy())
+      await left.connect()
+      app.vitals.instrument(left, { name: 'left' })
+      const waiting = left.get(here)
+      app.vitals.uninstrument(left)
+      await waiting
+      t.same(await countedOperations(app, 'left'), {})
+      app.vitals.instrument(left, { name: 'again' })
+      await left.set(here, '1')
+      t.same(await countedOperations(app, 'again'), { 'set success': 1 })
+    })
+
     await t.test('counts subscriptions', async t => {
       const listening = open()
       t.teardown(() => listening.isOpen && listening.destroy())
