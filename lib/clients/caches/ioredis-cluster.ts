@@ -52,6 +52,7 @@ export class IoredisCluster {
   readonly #undecided = new Set<RedisPipeline>()
   /** What fails if what the library puts off now cannot be done. */
   #putOff: (() => void) | undefined
+  #isAttached = true
 
   constructor (cluster: object, operations: RedisOperations, kObserved: symbol) {
     this.#operations = operations
@@ -68,6 +69,7 @@ export class IoredisCluster {
   }
 
   detach (): void {
+    this.#isAttached = false
     for (const restore of this.#restores) restore()
   }
 
@@ -101,7 +103,7 @@ export class IoredisCluster {
   /** Between MULTI and EXEC, and these two: the error of EXEC does not tell that it is one of its commands which is redirected. */
   #transact (command: Command, attempt: Attempt, startedMs: number): void {
     const { pipeline } = attempt
-    if (isMulti(command)) attempt.transaction = new ClusterTransaction()
+    if (isMulti(command)) attempt.transaction ??= new ClusterTransaction()
     const transaction = attempt.transaction!
     transaction.add(() => this.#seeAgain(command, attempt => this.#transact(command, attempt, startedMs)))
     if (isEnd(command)) {
@@ -168,6 +170,7 @@ export class IoredisCluster {
   #observe (pipeline: Pipeline): void {
     let startedMs = 0
     const fail = (): void => {
+      if (!this.#isAttached) return
       for (const command of pipeline._queue.filter(command => command[this.#kObserved] !== true)) {
         command[this.#kObserved] = true
         if (!isMulti(command) && !isEnd(command)) this.#operations.of(command.name).failed(startedMs)

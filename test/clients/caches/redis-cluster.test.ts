@@ -153,6 +153,21 @@ for (const [title, { Cluster }] of Object.entries({ 'ioredis 6': ioredis6, 'iore
       t.equal((await counted())['other error'], undefined)
     })
 
+    await t.test('a MULTI that is refused within a transaction loses none of its commands, and a pipeline that was made before is left alone', async t => {
+      const other = new Cluster(cluster.ports.map(port => ({ host: '127.0.0.1', port })), { lazyConnect: true })
+      t.teardown(() => other.disconnect())
+      app.vitals.instrument(other, { name: 'nested' })
+      await other.connect()
+      const nested = other.pipeline([['multi']]).set(here, '1').call('multi').get(here)
+      await nested.exec() // Adds EXEC.
+      await nested.exec()
+      t.same(await countedOperations(app, 'nested'), { 'set success': 1, 'get hit': 1 })
+      const before = other.pipeline().mget(here, there)
+      app.vitals.uninstrument(other)
+      await rejection(before.exec())
+      t.same(await countedOperations(app, 'nested'), { 'set success': 1, 'get hit': 1 })
+    })
+
     await t.test('counts a script of a pipeline once, also where the node has forgotten it', async t => {
       client.defineCommand('script', { numberOfKeys: 1, lua: 'return redis.call("get", KEYS[1])' })
       const run = async (): Promise<unknown> => await (client.pipeline() as unknown as { script (key: string): ioredis6.ChainableCommander }).script('{a}none').exec()
