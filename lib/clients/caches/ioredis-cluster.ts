@@ -173,7 +173,7 @@ export class IoredisCluster {
       if (!this.#isAttached) return
       for (const command of pipeline._queue.filter(command => command[this.#kObserved] !== true)) {
         command[this.#kObserved] = true
-        if (!isMulti(command) && !isEnd(command)) this.#operations.of(command.name).failed(startedMs)
+        if (!isMulti(command) && !isEnd(command) && command.name !== 'asking') this.#operations.of(command.name).failed(startedMs)
       }
     }
     wrapMethod(pipeline, 'exec', (receiver, original, args) => {
