@@ -12,10 +12,27 @@ interface Operation {
   readonly query: (args: unknown) => Promise<unknown>
 }
 
-interface PrismaClient {
-  $extends (extension: object): object
+/** What a client's operations are sent as. */
+interface Request {
+  readonly model?: string
+  readonly action: string
+  /** As the application called it: `$queryRaw`. */
+  readonly clientMethod: string
+  readonly args: unknown
+}
+
+interface PrismaClient extends Internals {
+  $extends (extension: object): PrismaClient
   /** Which kind of database it speaks to. */
   readonly _activeProvider?: unknown
+}
+
+/** Not public, and the same from Prisma 5 to 7. Looked at for what they cost less: where they are not, an extension is enough. */
+interface Internals {
+  /** Through it all operations go to the database, behind all extensions. */
+  readonly _executeRequest?: (request: Request) => Promise<unknown>
+  /** Where there are any, each operation and each result is put through them, whatever they hold. */
+  readonly _extensions?: { readonly isEmpty?: () => boolean }
 }
 
 interface PrismaError {
@@ -28,6 +45,8 @@ interface PrismaError {
 /** OpenTelemetry's names of databases by Prisma's. */
 const SYSTEMS: Readonly<Record<string, string>> = { postgresql: 'postgresql', postgres: 'postgresql', mysql: 'mysql', sqlite: 'sqlite', sqlserver: 'microsoft.sql_server', cockroachdb: 'cockroachdb', mongodb: 'mongodb' }
 
+const NAME = 'fastify-vitals'
+
 const UNKNOWN_SYSTEM = 'other_sql'
 
 /** The codes of a connection that was not had: there was no transaction; P1017 is of one that was lost (Prisma, "Error codes", Common). */
@@ -39,7 +58,7 @@ const NO_CONNECTION_KINDS: ReadonlySet<unknown> = new Set(['AuthenticationFailed
 /** How the pool of pg gives up a wait, with no code, and Prisma itself (`maxWait`), with the code of all that goes wrong with a transaction. */
 const WAITED_TOO_LONG = /^timeout exceeded when trying to connect$|Unable to start a transaction in the given time/
 
-/** Prisma Client: an extended client takes its place, since Prisma has no other way to see operations. */
+/** Prisma Client: an extended client takes its place, so that the given one stays what it was. */
 export const prisma: ClientAdapter = {
   title: 'Prisma (PrismaClient)',
   recognises: client => {
@@ -60,6 +79,8 @@ class PrismaObserver {
   /** By model and action, of which a schema has so many. */
   readonly #rows = new Map<string, Map<string, OperationRow>>()
   readonly #observed = new WeakSet<object>()
+  /** Whether what all operations go through is observed, in place of an extension's query. */
+  #isLight = false
   #isOn = true
 
   constructor (db: DbClient) {
@@ -67,10 +88,12 @@ class PrismaObserver {
   }
 
   extend (client: PrismaClient): object {
+    this.#isLight = typeof client._executeRequest === 'function'
+    if (this.#isLight) return this.#observe(extendLightly(client))
     return this.#observe(client.$extends({
-      name: 'fastify-vitals',
+      name: NAME,
       query: {
-        $allOperations: (operation: Operation) => this.#isOn ? observe(operation, this.#rowOf(operation)) : operation.query(operation.args)
+        $allOperations: (operation: Operation) => this.#isOn ? observe(() => operation.query(operation.args), this.#rowOf(operation.model, operation.operation, operation.args)) : operation.query(operation.args)
       }
     }))
   }
@@ -80,7 +103,7 @@ class PrismaObserver {
     this.#isOn = false
   }
 
-  #rowOf ({ model, operation, args }: Operation): OperationRow {
+  #rowOf (model: string | undefined, operation: string, args: unknown): OperationRow {
     return model === undefined ? this.#rawRowOf(operation, args) : this.#rows.get(model)?.get(operation) ?? this.#addRow(model, operation)
   }
 
@@ -97,20 +120,22 @@ class PrismaObserver {
     return text === undefined ? this.#db.operation(operation) : this.#db.statement(text).row
   }
 
-  /** An extension hands on its queries to what extends it further, but not its methods. */
-  #observe (extended: object): object {
+  /** A client that is extended further has nothing of this. `hasTransactions`: those of the library, not of an extension, which call these. */
+  #observe (extended: PrismaClient, hasTransactions: boolean = true): PrismaClient {
     if (this.#observed.has(extended)) return extended
     this.#observed.add(extended)
     wrapMethod(extended, '$extends', (receiver, original, args) => {
-      const further = Reflect.apply(original, receiver, args) as object
       const [extension] = args as [{ readonly client?: { readonly $transaction?: unknown } } | undefined]
-      // One of its own calls that of the client behind it; a function hands on what has one.
-      if (extension?.client?.$transaction === undefined) return this.#observe(further)
-      this.#observed.add(further)
-      return further
+      return this.#observe(Reflect.apply(original, receiver, args) as PrismaClient, hasTransactions && extension?.client?.$transaction === undefined)
     })
-    wrapMethod(extended, '$transaction', (receiver, original, args) => this.#isOn ? this.#transact(receiver, original, args) : Reflect.apply(original, receiver, args))
+    if (hasTransactions) wrapMethod(extended, '$transaction', (receiver, original, args) => this.#isOn ? this.#transact(receiver, original, args) : Reflect.apply(original, receiver, args))
+    if (this.#isLight) wrapMethod(extended, '_executeRequest', (receiver, original, args) => this.#isOn ? this.#execute(receiver, original, args) : Reflect.apply(original, receiver, args))
     return extended
+  }
+
+  #execute (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    const [{ model, action, clientMethod, args: given }] = args as [Request]
+    return observe(() => Reflect.apply(original, receiver, args) as Promise<unknown>, this.#rowOf(model, model === undefined ? clientMethod : action, given))
   }
 
   #transact (receiver: object, original: (...args: unknown[]) => unknown, args: unknown[]): unknown {
@@ -146,10 +171,19 @@ function isConnected (error: unknown): boolean {
   return !NO_CONNECTION.test(String(code ?? errorCode)) && !WAITED_TOO_LONG.test(String(message)) && !NO_CONNECTION_KINDS.has(meta?.driverAdapterError?.cause?.kind)
 }
 
-async function observe (operation: Operation, row: OperationRow): Promise<unknown> {
+/** An extension that holds nothing, and for which Prisma does nothing. */
+function extendLightly (client: PrismaClient): PrismaClient {
+  const given = client._extensions
+  const extended = client.$extends({ name: NAME })
+  const own = extended._extensions
+  if (typeof given?.isEmpty === 'function' && own !== undefined && own !== given) Object.defineProperty(own, 'isEmpty', { value: () => given.isEmpty!() })
+  return extended
+}
+
+async function observe (run: () => Promise<unknown>, row: OperationRow): Promise<unknown> {
   const startedMs = performance.now()
   try {
-    const result = await operation.query(operation.args)
+    const result = await run()
     row.succeeded(startedMs)
     return result
   } catch (error) {

@@ -30,7 +30,15 @@ interface PoolOptions {
 
 const connect = (options: PoolOptions = {}): PrismaClient => new generated.PrismaClient({ adapter: new PrismaPg({ connectionString: server.url, ...options }) })
 
-async function open (t: Test, options: PoolOptions = {}) {
+type Given = (client: PrismaClient) => PrismaClient
+
+/** As a client is, and as one would be that has no more than what is public. */
+const GIVEN: Record<string, Given> = {
+  'as it is': client => client,
+  'by its public methods': client => new Proxy(client, { get: (target, key) => key === '_executeRequest' ? undefined : Reflect.get(target, key) as unknown })
+}
+
+async function open (t: Test, options: PoolOptions = {}, given: Given = client => client) {
   const bare = connect(options)
   const app = fastify()
   await app.register(vitals, { enabled: true, endpoint: false })
@@ -38,7 +46,7 @@ async function open (t: Test, options: PoolOptions = {}) {
     await bare.$disconnect()
     await app.close()
   })
-  const prisma = app.vitals.instrument(bare, { name: NAME }) as PrismaClient
+  const prisma = app.vitals.instrument(given(bare), { name: NAME }) as PrismaClient
   const read = (metric: string, labels: Record<string, string>): unknown => app.vitals.read(metric, { system: 'postgresql', client: NAME, ...labels })
   return {
     bare,
@@ -71,95 +79,105 @@ t.before(async () => {
   await prisma.$disconnect()
 })
 
-t.test('counts operations by model and action, within the measure of the caller', async t => {
-  const { bare, prisma, count, duration } = await open(t)
-  t.not(prisma, bare, 'an extended client takes its place')
-  const before = performance.now()
-  t.strictSame(await prisma.task.create({ data: { id: 1, title: 'one' } }), { id: 1, title: 'one' })
-  t.strictSame(await prisma.task.findMany({ where: { id: 1 } }), await bare.task.findMany({ where: { id: 1 } }))
-  t.equal(await prisma.task.findUnique({ where: { id: 99 } }), null)
-  await prisma.task.update({ where: { id: 1 }, data: { title: 'uno' } })
-  t.equal(await prisma.task.count(), 1)
-  await prisma.task.deleteMany()
-  const seconds = (performance.now() - before) / 1_000
-  const operations = ['create', 'findMany', 'findUnique', 'update', 'count', 'deleteMany']
-  for (const operation of operations) t.equal(count(operation), 1, operation)
-  const sum = operations.reduce((sum, operation) => sum + duration(operation).sum, 0)
-  t.ok(sum > 0 && sum <= seconds)
-})
+for (const [how, given] of Object.entries(GIVEN)) {
+  t.test(`counts operations by model and action, within the measure of the caller: ${how}`, async t => {
+    const { bare, prisma, count, duration } = await open(t, {}, given)
+    t.not(prisma, bare, 'an extended client takes its place')
+    const before = performance.now()
+    t.strictSame(await prisma.task.create({ data: { id: 1, title: 'one' } }), { id: 1, title: 'one' })
+    t.strictSame(await prisma.task.findMany({ where: { id: 1 } }), await bare.task.findMany({ where: { id: 1 } }))
+    t.equal(await prisma.task.findUnique({ where: { id: 99 } }), null)
+    await prisma.task.update({ where: { id: 1 }, data: { title: 'uno' } })
+    t.equal(await prisma.task.count(), 1)
+    await prisma.task.deleteMany()
+    const seconds = (performance.now() - before) / 1_000
+    const operations = ['create', 'findMany', 'findUnique', 'update', 'count', 'deleteMany']
+    for (const operation of operations) t.equal(count(operation), 1, operation)
+    const sum = operations.reduce((sum, operation) => sum + duration(operation).sum, 0)
+    t.ok(sum > 0 && sum <= seconds)
+  })
+}
 
-t.test('counts raw statements like those of a driver', async t => {
-  const { prisma, count } = await open(t)
-  const id = 5
-  t.strictSame(await prisma.$queryRaw`select id from "Task" where id = ${id}`, [])
-  await prisma.$queryRaw(generated.Prisma.sql`select title from "Task" where id = ${id}`)
-  await prisma.$queryRawUnsafe('select 1 as one from "Task" where id = $1', id)
-  t.equal(await prisma.$executeRaw`delete from "Task" where id = ${id}`, 0)
-  t.equal(await prisma.$executeRawUnsafe('delete from "Task" where id = $1', id), 0)
-  t.equal(count('SELECT'), 3)
-  t.equal(count('DELETE'), 2)
-})
+for (const [how, given] of Object.entries(GIVEN)) {
+  t.test(`counts raw statements like those of a driver: ${how}`, async t => {
+    const { prisma, count } = await open(t, {}, given)
+    const id = 5
+    t.strictSame(await prisma.$queryRaw`select id from "Task" where id = ${id}`, [])
+    await prisma.$queryRaw(generated.Prisma.sql`select title from "Task" where id = ${id}`)
+    await prisma.$queryRawUnsafe('select 1 as one from "Task" where id = $1', id)
+    t.equal(await prisma.$executeRaw`delete from "Task" where id = ${id}`, 0)
+    t.equal(await prisma.$executeRawUnsafe('delete from "Task" where id = $1', id), 0)
+    t.equal(count('SELECT'), 3)
+    t.equal(count('DELETE'), 2)
+  })
+}
 
-t.test('counts errors by Prisma\'s code, and leaves them as they are', async t => {
-  const { bare, prisma, count, errors } = await open(t)
-  await bare.task.deleteMany()
-  await bare.task.create({ data: { id: 1, title: 'one' } })
-  const [error, expected] = [await rejection(prisma.task.create({ data: { id: 2, title: 'one' } })), await rejection(bare.task.create({ data: { id: 2, title: 'one' } }))]
-  t.equal(error.code, 'P2002')
-  t.equal(error.constructor, expected.constructor)
-  t.strictSame(Object.keys(error).sort(), Object.keys(expected).sort())
-  t.equal(count('create', 'Task', 'error'), 1)
-  t.equal(errors('create', 'P2002'), 1)
-  await rejection(prisma.task.findUniqueOrThrow({ where: { id: 99 } }))
-  t.equal(errors('findUniqueOrThrow', 'P2025'), 1)
-  await rejection(prisma.task.findMany({ where: { nothing: 1 } }))
-  t.equal(errors('findMany', 'PrismaClientValidationError'), 1)
-  await rejection(prisma.$queryRawUnsafe('select nothing from "Task"'))
-  t.equal(errors('SELECT', 'P2010'), 1)
-})
+for (const [how, given] of Object.entries(GIVEN)) {
+  t.test(`counts errors by Prisma's code, and leaves them as they are: ${how}`, async t => {
+    const { bare, prisma, count, errors } = await open(t, {}, given)
+    await bare.task.deleteMany()
+    await bare.task.create({ data: { id: 1, title: 'one' } })
+    const [error, expected] = [await rejection(prisma.task.create({ data: { id: 2, title: 'one' } })), await rejection(bare.task.create({ data: { id: 2, title: 'one' } }))]
+    t.equal(error.code, 'P2002')
+    t.equal(error.constructor, expected.constructor)
+    t.strictSame(Object.keys(error).sort(), Object.keys(expected).sort())
+    t.equal(count('create', 'Task', 'error'), 1)
+    t.equal(errors('create', 'P2002'), 1)
+    await rejection(prisma.task.findUniqueOrThrow({ where: { id: 99 } }))
+    t.equal(errors('findUniqueOrThrow', 'P2025'), 1)
+    await rejection(prisma.task.findMany({ where: { nothing: 1 } }))
+    t.equal(errors('findMany', 'PrismaClientValidationError'), 1)
+    await rejection(prisma.$queryRawUnsafe('select nothing from "Task"'))
+    t.equal(errors('SELECT', 'P2010'), 1)
+  })
+}
 
-t.test('counts transactions of both forms, and what they do', async t => {
-  const { prisma, count, ended } = await open(t)
-  await prisma.task.deleteMany()
-  const [made, all] = await prisma.$transaction([prisma.task.create({ data: { id: 1, title: 'one' } }), prisma.task.findMany()])
-  t.strictSame(all, [made])
-  t.equal(await prisma.$transaction(async (tx: PrismaClient) => {
-    await tx.task.create({ data: { id: 2, title: 'two' } })
-    return 'result'
-  }), 'result')
-  t.equal(ended('committed'), 2)
-  t.equal(count('create'), 2)
-  t.match(await rejection(prisma.$transaction(async (tx: PrismaClient) => {
-    await tx.task.create({ data: { id: 3, title: 'three' } })
-    throw new Error('changed my mind')
-  })), { message: 'changed my mind' })
-  t.match(await rejection(prisma.$transaction([prisma.task.create({ data: { id: 4, title: 'four' } }), prisma.task.create({ data: { id: 4, title: 'again' } })])), { code: 'P2002' })
-  t.equal(ended('rolled_back'), 2)
-  t.equal(await prisma.task.count(), 2, 'they were rolled back')
-})
+for (const [how, given] of Object.entries(GIVEN)) {
+  t.test(`counts transactions of both forms, and what they do: ${how}`, async t => {
+    const { prisma, count, ended } = await open(t, {}, given)
+    await prisma.task.deleteMany()
+    const [made, all] = await prisma.$transaction([prisma.task.create({ data: { id: 1, title: 'one' } }), prisma.task.findMany()])
+    t.strictSame(all, [made])
+    t.equal(await prisma.$transaction(async (tx: PrismaClient) => {
+      await tx.task.create({ data: { id: 2, title: 'two' } })
+      return 'result'
+    }), 'result')
+    t.equal(ended('committed'), 2)
+    t.equal(count('create'), 2)
+    t.match(await rejection(prisma.$transaction(async (tx: PrismaClient) => {
+      await tx.task.create({ data: { id: 3, title: 'three' } })
+      throw new Error('changed my mind')
+    })), { message: 'changed my mind' })
+    t.match(await rejection(prisma.$transaction([prisma.task.create({ data: { id: 4, title: 'four' } }), prisma.task.create({ data: { id: 4, title: 'again' } })])), { code: 'P2002' })
+    t.equal(ended('rolled_back'), 2)
+    t.equal(await prisma.task.count(), 2, 'they were rolled back')
+  })
+}
 
-t.test('counts transactions of what the application extends further, each once', async t => {
-  const { prisma, count, ended } = await open(t)
-  const plain = prisma.$extends({ model: { task: { answer: () => 42 } } })
-  const twice = plain.$extends((client: PrismaClient) => client.$extends({ name: 'inner' })).$extends({ name: 'outer' })
-  const own = plain.$extends({
-    client: {
-      async $transaction (work: unknown) { return await plain.$transaction(work) }
+for (const [how, given] of Object.entries(GIVEN)) {
+  t.test(`counts transactions of what the application extends further, each once: ${how}`, async t => {
+    const { prisma, count, ended } = await open(t, {}, given)
+    const plain = prisma.$extends({ model: { task: { answer: () => 42 } } })
+    const twice = plain.$extends((client: PrismaClient) => client.$extends({ name: 'inner' })).$extends({ name: 'outer' })
+    const own = plain.$extends({
+      client: {
+        async $transaction (work: unknown) { return await plain.$transaction(work) }
+      }
+    })
+    t.equal((plain.task as unknown as { answer (): number }).answer(), 42)
+    const ownByFunction = plain.$extends((client: PrismaClient) => client.$extends({
+      client: {
+        async $transaction (work: unknown) { return await plain.$transaction(work) }
+      }
+    })).$extends({ name: 'outer' })
+    for (const [i, client] of [plain, twice, own, ownByFunction].entries()) {
+      await client.$transaction([client.task.count()])
+      await client.$transaction(async (tx: PrismaClient) => { await tx.task.count() })
+      await rejection(client.$transaction(async () => { throw new Error('changed my mind') }))
+      t.same([ended('committed'), ended('rolled_back'), count('count')], [2 * (i + 1), i + 1, 2 * (i + 1)])
     }
   })
-  t.equal((plain.task as unknown as { answer (): number }).answer(), 42)
-  const ownByFunction = plain.$extends((client: PrismaClient) => client.$extends({
-    client: {
-      async $transaction (work: unknown) { return await plain.$transaction(work) }
-    }
-  })).$extends({ name: 'outer' })
-  for (const [i, client] of [plain, twice, own, ownByFunction].entries()) {
-    await client.$transaction([client.task.count()])
-    await client.$transaction(async (tx: PrismaClient) => { await tx.task.count() })
-    await rejection(client.$transaction(async () => { throw new Error('changed my mind') }))
-    t.same([ended('committed'), ended('rolled_back'), count('count')], [2 * (i + 1), i + 1, 2 * (i + 1)])
-  }
-})
+}
 
 t.test('leaves a $transaction() of nothing that can be one as it is, and counts none', async t => {
   const { bare, prisma, ended } = await open(t)
