@@ -38,7 +38,7 @@ const clients = {
     const client = new PrismaClient({ adapter })
     await client.$executeRawUnsafe('create table if not exists "Task" (id integer primary key, title text unique)')
     await client.$executeRawUnsafe("insert into \"Task\" (id, title) values (7, 'a task') on conflict do nothing")
-    // Prisma itself takes its time for an extension that does nothing.
+    // Prisma itself takes its time for an extension that is told of each action, whatever that does.
     const floor = () => client.$extends({ query: { $allOperations: ({ args, query }) => query(args) } })
     return { client, floor, operate: (used) => used.task.findUnique({ where: { id: 7 } }) }
   },

@@ -16,7 +16,7 @@ export const method = `A process that uses a client, ÷ two where nothing is ins
 connections, with knex and Prisma over pg. All servers are real and on the same machine. SQLite: a row by its key from a database in memory. LRU cache: hits in 1,024 entries, and sets of
 entries that are there. OpenTelemetry: its instrumentation of the client, with its SDK for metrics and without spans; of these only that of pg
 records durations. It has none for better-sqlite3, keyv or lru-cache; those for knex and Prisma make spans alone and are left out.
-How an action of Prisma ends is told to its extensions alone, so one that does nothing stands beside it. ${operations}`
+Prisma: beside it an extension that is told of each action and does nothing; this package observes what all of them go through behind the extensions. ${operations}`
 export const uses = 'addTo'
 
 /** Operations in a slice, by client. */

@@ -113,6 +113,8 @@ for (const [title, { Cluster }] of Object.entries({ 'ioredis 6': ioredis6, 'iore
       t.same(await client.multi().get(here).lpush(too, 'x').exec().then(replies => replies!.map(([error]) => error?.message.slice(0, 9))), [undefined, 'WRONGTYPE'])
       t.equal((await counted())['get hit'], earlier['get hit']! + 2)
       t.equal((await counted())['lpush error'], earlier['lpush error']! + 1)
+      t.match(await rejection(client.multi().lpush(here, 'x').call('GET', here, 'one too many').exec()), { message: /^EXECABORT/ })
+      t.same([(await counted())['lpush error'], (await counted())['get error']], [earlier['lpush error']! + 2, (earlier['get error'] ?? 0) + 1])
       await cluster.move(here, too)
       const strict = new Cluster(cluster.ports.map(port => ({ host: '127.0.0.1', port })), { lazyConnect: true, maxRedirections: 0 })
       t.teardown(() => strict.disconnect())
