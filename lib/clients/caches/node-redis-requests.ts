@@ -32,6 +32,7 @@ export class NodeRedisRequests {
     this.#isOn = false
   }
 
+  /** Runs what asks for a connection, for commands of these names: they have failed where it comes to nothing. */
   begin (names: readonly unknown[], run: (request: Request) => unknown): unknown {
     const request = { names, isCounted: false }
     const startedMs = performance.now()
