@@ -156,7 +156,7 @@ for (const [how, given] of Object.entries(GIVEN)) {
 
 for (const [how, given] of Object.entries(GIVEN)) {
   t.test(`counts transactions of what the application extends further, each once: ${how}`, async t => {
-    const { prisma, count, ended } = await open(t, {}, given)
+    const { app, prisma, count, ended } = await open(t, {}, given)
     const plain = prisma.$extends({ model: { task: { answer: () => 42 } } })
     const twice = plain.$extends((client: PrismaClient) => client.$extends({ name: 'inner' })).$extends({ name: 'outer' })
     const own = plain.$extends({
@@ -176,6 +176,9 @@ for (const [how, given] of Object.entries(GIVEN)) {
       await rejection(client.$transaction(async () => { throw new Error('changed my mind') }))
       t.same([ended('committed'), ended('rolled_back'), count('count')], [2 * (i + 1), i + 1, 2 * (i + 1)])
     }
+    t.equal(app.vitals.uninstrument(prisma), true)
+    for (const client of [prisma, plain, ownByFunction]) t.same(await client.$transaction([client.task.count()]), [await client.task.count()])
+    t.same([ended('committed'), ended('rolled_back'), count('count')], [8, 4, 8])
   })
 }
 
